@@ -1,0 +1,1 @@
+"""What we say: sections, issues, articles, editions."""
