@@ -1,0 +1,66 @@
+"""A weekly publication in sections, by mail and on the web, with every reader accounted for."""
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from newsletter import mailbox, operation
+from newsletter.api import views as api
+from newsletter.archive import views as archive
+from newsletter.background import init_background
+from newsletter.database import db, migrate
+from newsletter.delivery import tasks as _delivery_tasks  # noqa: F401  # registers its tasks
+from newsletter.desk import login
+from newsletter.desk import views as desk
+from newsletter.links import Links
+from newsletter.pages import init_pages
+from newsletter.settings import Settings, load_settings
+from newsletter.subscribers import tasks as _subscriber_tasks  # noqa: F401  # the same
+from newsletter.subscribers import views as subscribers
+
+LARGEST_REQUEST = 2 * 1024 * 1024  # bytes; an issue file may have 1 MiB
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Put the parts together: the only function that knows them all."""
+    settings = settings or load_settings()
+    app = Flask(__name__, instance_path=str(settings.instance_path.absolute()))
+    app.config.from_mapping(flask_config(settings))
+    app.extensions["settings"] = settings
+    app.extensions["links"] = Links(settings.secret_keys)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way
+            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
+        )
+
+    settings.instance_path.mkdir(parents=True, exist_ok=True)
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(operation.MIGRATIONS), render_as_batch=True)
+    init_background(app, settings.redis_url)
+    init_pages(app)
+    login.init_login(app)
+
+    for blueprint in (subscribers.pages, archive.pages, api.pages, desk.pages, operation.pages):
+        app.register_blueprint(blueprint)
+    if settings.catches_mail:
+        app.register_blueprint(mailbox.pages)
+    return app
+
+
+def flask_config(settings: Settings) -> dict[str, object]:
+    """What Flask and its extensions want to know, from our settings."""
+    return {
+        "SECRET_KEY": settings.secret_keys[0],
+        "SECRET_KEY_FALLBACKS": list(settings.secret_keys[1:]),
+        "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        "MAX_CONTENT_LENGTH": LARGEST_REQUEST,
+        "BABEL_DEFAULT_LOCALE": settings.default_language,
+        "BABEL_DEFAULT_TIMEZONE": settings.time_zone,
+        "SESSION_COOKIE_NAME": "desk",
+        "SESSION_COOKIE_PATH": "/desk",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": not settings.is_trial,
+        "WTF_CSRF_CHECK_DEFAULT": False,  # the desk asks for it; reader pages have no cookie
+        "WTF_CSRF_TIME_LIMIT": None,
+    }

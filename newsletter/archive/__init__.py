@@ -1,0 +1,1 @@
+"""Past issues, for everyone."""

@@ -1,0 +1,142 @@
+"""The database: one typed base for all models, one way to write, on SQLite and PostgreSQL alike.
+
+Every write happens inside `transaction()`, opened by an edge (view, task, command) and never by
+a verb. On SQLite it is BEGIN IMMEDIATE: a deferred transaction that reads and then writes fails
+at once under load, whatever the busy timeout.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import Enum as PythonEnum
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import DeclarativeBase, registry
+from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_TIMEOUT = 30_000  # milliseconds that a writer on SQLite waits for the one before
+WRITES = "newsletter_writes"
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware time in UTC; SQLite would give a naive one back."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive time, which would be a guess."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back that SQLite forgot."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def _text_with_check(enum: type[PythonEnum]) -> sa.Enum:
+    return sa.Enum(
+        enum,
+        native_enum=False,
+        create_constraint=True,
+        length=32,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class Base(DeclarativeBase):
+    """What every model inherits: names for constraints, times in UTC, enums as checked text."""
+
+    registry: ClassVar[registry] = registry(
+        metadata=sa.MetaData(
+            naming_convention={
+                "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+                "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+                "ck": "ck_%(table_name)s_%(constraint_name)s",
+                "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+                "pk": "pk_%(table_name)s",
+            }
+        ),
+        type_annotation_map={
+            datetime: UtcDateTime(),
+            int: sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            str: sa.Text(),
+            bytes: sa.LargeBinary(),
+            dict[str, Any]: sa.JSON(),
+            StrEnum: _text_with_check(StrEnum),
+        },
+    )
+
+
+db = SQLAlchemy(
+    model_class=Base,
+    session_options={"expire_on_commit": False},
+    disable_autonaming=True,
+)
+migrate = Migrate()
+
+
+@contextmanager
+def transaction(*, snapshot: bool = False) -> Iterator[None]:
+    """Commit what the block did, or nothing of it; raises `RuntimeError` when nested.
+
+    With `snapshot`, all statements see the database as it was at the first one (REPEATABLE READ);
+    on PostgreSQL a row that somebody else changed meanwhile then raises
+    `sqlalchemy.exc.OperationalError`. On SQLite a writer is alone anyway.
+    """
+    if db.session.info.get(WRITES):
+        raise RuntimeError("a transaction is open already: only edges open one")
+    db.session.commit()  # end an open read; a rollback would expire the objects read
+    options: dict[str, Any] = {WRITES: True}
+    if snapshot and db.engine.dialect.name == "postgresql":
+        options["isolation_level"] = "REPEATABLE READ"
+    db.session.info[WRITES] = True
+    try:
+        db.session.connection(execution_options=options)
+        yield
+        db.session.commit()
+    except BaseException:
+        db.session.rollback()
+        raise
+    finally:
+        db.session.info[WRITES] = False
+
+
+def is_sqlite() -> bool:
+    """Whether the one-file database is in use, for the few statements that differ."""
+    return db.engine.dialect.name == "sqlite"
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    """Write-ahead log, foreign keys, patience; and leave BEGIN to us."""
+    if not type(connection).__module__.startswith("sqlite3"):
+        return
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+@event.listens_for(Engine, "begin")
+def _begin_sqlite(connection: Connection) -> None:
+    """Writers queue up from the start; readers never wait."""
+    if connection.dialect.name == "sqlite":
+        writes = connection.get_execution_options().get(WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,112 @@
+"""The ledger: deliveries, the batches they are taken in, tallies, sender slots."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from newsletter.database import Base
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands; every one ends as sent, failed, skipped or in doubt."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    IN_DOUBT = "in_doubt"
+
+
+class Batch(Base):
+    """At most 500 deliveries of one edition; what a worker leases.
+
+    `fence` rises with every taker: whoever holds an old one may write nothing any more.
+    """
+
+    __tablename__ = "batch"
+    __table_args__ = (
+        Index(
+            None,
+            "issue_id",
+            postgresql_where=text("finished_at IS NULL"),
+            sqlite_where=text("finished_at IS NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id"))
+    edition_id: Mapped[int] = mapped_column(ForeignKey("edition.id"))
+    ordinal: Mapped[int]
+    lease_until: Mapped[datetime | None]
+    fence: Mapped[int] = mapped_column(default=0)
+    finished_at: Mapped[datetime | None]
+
+
+class Delivery(Base):
+    """One issue on its way to one subscriber; never two rows for the same pair.
+
+    `dated_at` is the Date of the message, fixed at the first mark; `marked_at` says since when
+    the final dot may have left; `due_at` is set only after a first refusal.
+    """
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        UniqueConstraint("issue_id", "subscriber_id"),
+        CheckConstraint("state <> 'sending' OR marked_at IS NOT NULL", name="is_marked"),
+        CheckConstraint("state <> 'in_doubt' OR marked_at IS NOT NULL", name="doubt_was_marked"),
+        Index(
+            None,
+            "due_at",
+            postgresql_where=text("due_at IS NOT NULL"),
+            sqlite_where=text("due_at IS NOT NULL"),
+        ),
+        {"sqlite_autoincrement": True, "postgresql_with": {"fillfactor": 50}},
+    )  # no index names the state: marks and answers stay in-place updates
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id"))
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscriber.id"), index=True)
+    edition_id: Mapped[int] = mapped_column(ForeignKey("edition.id"))
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batch.id"), index=True)
+    state: Mapped[DeliveryState] = mapped_column(default=DeliveryState.QUEUED)
+    attempts: Mapped[int] = mapped_column(default=0)
+    dated_at: Mapped[datetime | None]
+    marked_at: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]
+    settled_at: Mapped[datetime | None]
+    answer: Mapped[str | None]
+
+
+class Tally(Base):
+    """What one sender slot changed in an issue's counts; the counts are the sums over all slots.
+
+    One row per slot, so that no row is hot: a delivery that goes from queued to sent is -1 and +1.
+    Slot 0 belongs to fan-out and the clock.
+    """
+
+    __tablename__ = "tally"
+
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id"), primary_key=True)
+    slot: Mapped[int] = mapped_column(primary_key=True)
+    queued: Mapped[int] = mapped_column(default=0)
+    sending: Mapped[int] = mapped_column(default=0)
+    sent: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
+    skipped: Mapped[int] = mapped_column(default=0)
+    in_doubt: Mapped[int] = mapped_column(default=0)
+
+
+class SenderSlot(Base):
+    """Leave for one process to send one issue, as long as its heart beats."""
+
+    __tablename__ = "sender_slot"
+    __table_args__ = (CheckConstraint("slot > 0", name="slot_is_positive"),)
+
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id"), primary_key=True)
+    slot: Mapped[int] = mapped_column(primary_key=True)
+    holder: Mapped[str | None]
+    alive_until: Mapped[datetime | None]

@@ -1,0 +1,163 @@
+"""Sections, issues, articles, editions."""
+
+import secrets
+from datetime import date, datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, deferred, mapped_column, relationship
+
+from newsletter.database import Base
+from newsletter.issues import choice
+from newsletter.issues.lifecycle import IssueState
+
+MESSAGE_KEY_BYTES = 32
+
+
+class Format(StrEnum):
+    """HTML with a plain-text part beside it, or plain text alone."""
+
+    HTML = "html"
+    TEXT = "text"
+
+
+class Section(Base):
+    """A standing part of the publication; its slug never changes, its titles may."""
+
+    __tablename__ = "section"
+    __table_args__ = (
+        CheckConstraint("id BETWEEN 1 AND 62", name="fits_a_choice"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(unique=True)
+    position: Mapped[int]
+    retired_at: Mapped[datetime | None]
+    titles: Mapped[list["SectionTitle"]] = relationship(
+        lazy="selectin", order_by="SectionTitle.language"
+    )
+
+    @property
+    def bit(self) -> int:
+        """What stands for this section in a choice."""
+        return choice.bit(self.id)
+
+    def title(self, language: str) -> str:
+        """Its title in a language, or the first one it has."""
+        return self._in(language).title
+
+    def invitation(self, language: str) -> str:
+        """The phrase of the standing links: "to read about Western countries' responses"."""
+        return self._in(language).invitation
+
+    def _in(self, language: str) -> "SectionTitle":
+        return next((t for t in self.titles if t.language == language), self.titles[0])
+
+
+class SectionTitle(Base):
+    """How a section is called in one language, today."""
+
+    __tablename__ = "section_title"
+
+    section_id: Mapped[int] = mapped_column(ForeignKey("section.id"), primary_key=True)
+    language: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    invitation: Mapped[str]
+
+
+class Issue(Base):
+    """One weekly number."""
+
+    __tablename__ = "issue"
+    __table_args__ = (
+        CheckConstraint("number > 0", name="number_is_positive"),
+        CheckConstraint(
+            "state IN ('draft', 'scheduled', 'cancelled') OR sending_started_at IS NOT NULL",
+            name="sending_has_begun",
+        ),
+        CheckConstraint("state <> 'sent' OR completed_at IS NOT NULL", name="is_complete"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(unique=True)
+    date: Mapped[date]
+    state: Mapped[IssueState] = mapped_column(default=IssueState.DRAFT)
+    created_at: Mapped[datetime]
+    revised_at: Mapped[datetime]
+    sending_started_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    message_key: Mapped[bytes] = mapped_column(
+        default=lambda: secrets.token_bytes(MESSAGE_KEY_BYTES)
+    )
+    subjects: Mapped[list["Subject"]] = relationship(order_by="Subject.language")
+    articles: Mapped[list["Article"]] = relationship(order_by="Article.id")
+
+    @property
+    def is_public(self) -> bool:
+        """From the moment sending starts, through pause and cancel, for ever."""
+        return self.sending_started_at is not None
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages it has a subject in: those it has editions in."""
+        return [subject.language for subject in self.subjects]
+
+    def subject(self, language: str, default_language: str) -> "Subject":
+        """Subject and preheader in a language, or in the default one."""
+        by_language = {subject.language: subject for subject in self.subjects}
+        return by_language.get(language) or by_language[default_language]
+
+
+class Subject(Base):
+    """An issue's subject and preheader in one language."""
+
+    __tablename__ = "subject"
+
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id"), primary_key=True)
+    language: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str]
+    preheader: Mapped[str]
+
+
+class Article(Base):
+    """What an issue says in one section in one language, under the section's title of that day."""
+
+    __tablename__ = "article"
+    __table_args__ = (
+        UniqueConstraint("issue_id", "section_id", "language"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id"))
+    section_id: Mapped[int] = mapped_column(ForeignKey("section.id"), index=True)
+    language: Mapped[str]
+    section_title: Mapped[str]
+    headline: Mapped[str]
+    body: Mapped[str]
+    section: Mapped[Section] = relationship(lazy="joined")
+
+
+class Edition(Base):
+    """An issue as rendered for one language, one choice of its sections and one format.
+
+    `choice` names the sections that stand in it, never `choice.ALL`. `template` is the whole
+    message, encoded, with holes for what differs between readers (`mail.message.Template`);
+    it is made by the first worker that needs it and never changes.
+    """
+
+    __tablename__ = "edition"
+    __table_args__ = (
+        UniqueConstraint("issue_id", "language", "choice", "format"),
+        CheckConstraint("choice > 0", name="choice_is_explicit"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id"))
+    language: Mapped[str]
+    choice: Mapped[int]
+    format: Mapped[Format]
+    template: Mapped[bytes | None] = deferred(mapped_column())

@@ -1,0 +1,1 @@
+"""One-off mails that are owed."""

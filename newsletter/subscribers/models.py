@@ -1,0 +1,156 @@
+"""Subscribers, what they asked for and agreed to, and addresses that no issue may go to."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from newsletter.database import Base
+from newsletter.issues.models import Format
+
+
+class SubscriberState(StrEnum):
+    """Whether somebody reads us: asked, proved from the mailbox, left."""
+
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+class Subscriber(Base):
+    """One address and its consent.
+
+    `address` is what a mail server is told (ASCII; an international domain as A-label);
+    `address_key` is the same for all spellings of one mailbox and unique.
+    """
+
+    __tablename__ = "subscriber"
+    __table_args__ = (
+        CheckConstraint("state <> 'confirmed' OR confirmed_at IS NOT NULL", name="is_proved"),
+        CheckConstraint("state <> 'unsubscribed' OR unsubscribed_at IS NOT NULL", name="has_left"),
+        Index(None, "state"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    address: Mapped[str]
+    address_key: Mapped[str] = mapped_column(unique=True)
+    state: Mapped[SubscriberState] = mapped_column(default=SubscriberState.PENDING)
+    created_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    unsubscribed_at: Mapped[datetime | None]
+    suppressed_at: Mapped[datetime | None]
+    subscription: Mapped["Subscription | None"] = relationship(lazy="joined")
+
+
+class Subscription(Base):
+    """What a subscriber chose; there from the first confirmation on.
+
+    `choice` is a choice of sections (`issues.choice`); 0 means all, also later ones.
+    """
+
+    __tablename__ = "subscription"
+    __table_args__ = (CheckConstraint("choice >= 0", name="choice_is_no_complement"),)
+
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscriber.id"), primary_key=True)
+    choice: Mapped[int]
+    language: Mapped[str]
+    format: Mapped[Format] = mapped_column(default=Format.HTML)
+
+
+class Signup(Base):
+    """One request to subscribe, provable by one link.
+
+    The form writes this row and looks nothing up, so that its answer and its time are the same
+    for every address; a worker answers it (`answered_at`). Never confirmed, it is forgotten.
+    The link carries `nonce`, so that it belongs to this request alone.
+    """
+
+    __tablename__ = "signup"
+    __table_args__ = (
+        Index(
+            None,
+            "asked_at",
+            postgresql_where=text("answered_at IS NULL"),
+            sqlite_where=text("answered_at IS NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    nonce: Mapped[int]
+    address: Mapped[str]
+    address_key: Mapped[str]
+    counting_key: Mapped[str]
+    choice: Mapped[int]
+    language: Mapped[str]
+    source: Mapped[str]
+    wording: Mapped[str]
+    asked_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None]
+    subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscriber.id"), index=True)
+
+
+class ConsentKind(StrEnum):
+    """What a subscriber did, or what was done in their name."""
+
+    ASKED = "asked"
+    CONFIRMED = "confirmed"
+    IMPORTED = "imported"
+    CHANGED = "changed"
+    UNSUBSCRIBED = "unsubscribed"
+    SUPPRESSED = "suppressed"
+
+
+class ConsentEvent(Base):
+    """One dated step of a subscriber's consent, with the words shown; only ever added to.
+
+    `source` says where it happened (`form:/subscribe`, `api`, `import:members.csv`, `one-click`);
+    `issue_id` is the issue whose mail an unsubscribe came from.
+    """
+
+    __tablename__ = "consent_event"
+    __table_args__ = (
+        Index(
+            None,
+            "issue_id",
+            postgresql_where=text("issue_id IS NOT NULL"),
+            sqlite_where=text("issue_id IS NOT NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscriber.id"), index=True)
+    kind: Mapped[ConsentKind]
+    at: Mapped[datetime]
+    source: Mapped[str]
+    wording: Mapped[str | None]
+    language: Mapped[str | None]
+    choice: Mapped[int | None]
+    signup_id: Mapped[int | None]
+    issue_id: Mapped[int | None] = mapped_column(ForeignKey("issue.id"))
+    reason: Mapped[str | None]
+
+
+class SuppressionReason(StrEnum):
+    """Why no issue may go to an address."""
+
+    HARD_BOUNCE = "hard_bounce"
+    COMPLAINT = "complaint"
+    MANUAL = "manual"
+    NEVER_AGAIN = "never_again"
+
+
+class Suppression(Base):
+    """An address that no issue may go to, kept as a keyed hash of its `address_key`."""
+
+    __tablename__ = "suppression"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    address_hash: Mapped[bytes] = mapped_column(unique=True)
+    reason: Mapped[SuppressionReason]
+    suppressed_at: Mapped[datetime]

@@ -1,0 +1,5 @@
+"""The web application, for any WSGI server."""
+
+from newsletter import create_app
+
+app = create_app()
