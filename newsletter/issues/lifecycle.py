@@ -56,7 +56,7 @@ class WrongStep(NewsletterError):
     status = 409
 
     def __init__(self, number: int, state: IssueState, to: IssueState) -> None:
-        if state is to:
+        if state is to or (state, to) == (IssueState.SENT, IssueState.SENDING):
             sentence = f"Issue {number} {STANDING[state]} already."
         else:
             sentence = f"Issue {number} {STANDING[state]}, so it can't {STEP[to]}."

@@ -130,11 +130,12 @@ def test_what_is_no_address_is_refused_with_the_reason(text, flaw):
 
 
 def test_a_monstrous_input_is_refused_at_once():
-    started = time.perf_counter()
+    monsters = ["a@" * 10_000_000, " " * 20_000_000 + "a@x.test"]
+    started = time.process_time()
 
-    assert flaw_of("a" * 50_000_000) is Flaw.TOO_LONG
-    assert flaw_of(" " * 50_000_000 + "a@x.test") is Flaw.TOO_LONG
-    assert time.perf_counter() - started < 0.1
+    for monster in monsters:
+        assert flaw_of(monster) is Flaw.TOO_LONG
+    assert time.process_time() - started < 0.01
 
 
 @given(ALMOST_ADDRESSES)
