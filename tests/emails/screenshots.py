@@ -1,0 +1,59 @@
+"""Write every mail in every language to files and photograph it, to look at.
+
+    python -m tests.emails.screenshots OUT
+"""
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from newsletter.locales import LANGUAGES
+from newsletter.mail.rendering import render_mail
+from tests.emails.conftest import make_app
+from tests.emails.samples import context_of
+
+MAILS = ("confirmation", "welcome", "goodbye", "issue")
+WIDTHS = (375, 700)
+CHROMIUM = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
+
+
+def write_mails(out: Path) -> list[Path]:
+    """Render every mail in every language into a folder."""
+    pages = []
+    for language in LANGUAGES:
+        for name in MAILS:
+            mail = render_mail(name, language, **context_of(name, language))
+            page = out / f"{name}-{language}.html"
+            page.write_text(mail.html, encoding="utf-8")
+            page.with_suffix(".txt").write_text(
+                f"Subject: {mail.subject}\n\n{mail.text}", encoding="utf-8"
+            )
+            pages.append(page)
+    return pages
+
+
+def photograph(pages: list[Path]) -> None:
+    """Take each page at phone and desktop width, light and dark."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        for width in WIDTHS:
+            for scheme in ("light", "dark"):
+                tab = browser.new_page(
+                    viewport={"width": width, "height": 800},
+                    color_scheme=scheme,
+                )
+                for page in pages:
+                    tab.goto(page.as_uri())
+                    tab.screenshot(
+                        path=page.with_name(f"{page.stem}-{width}-{scheme}.png"), full_page=True
+                    )
+        browser.close()
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    with make_app().app_context():
+        rendered = write_mails(folder)
+    photograph(rendered)
