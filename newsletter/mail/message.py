@@ -206,13 +206,13 @@ def _body(letter: Letter) -> Iterator[Piece]:
 def _part(subtype: str, stretches: list[Stretch]) -> Iterator[Piece]:
     """One MIME part in whichever of the two encodings is shorter."""
     quoted = list(quoted_printable(stretches))
-    base64 = list(base64(stretches))
-    is_base64 = _length(base64) < _length(quoted)
+    in_base64 = list(base64(stretches))
+    is_base64 = _length(in_base64) < _length(quoted)
     yield b"Content-Type: text/%s; charset=utf-8\r\n" % subtype.encode()
     yield b"Content-Transfer-Encoding: %s\r\n\r\n" % (
         b"base64" if is_base64 else b"quoted-printable"
     )
-    yield from base64 if is_base64 else quoted
+    yield from in_base64 if is_base64 else quoted
 
 
 def _length(pieces: list[Piece]) -> int:
