@@ -1,0 +1,64 @@
+"""Signed links."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.links import TOKEN_LENGTH, BrokenLink, Links, Purpose
+
+OLD, NEW = "an old key that is long enough to sign", "a new key that is long enough to sign"
+numbers = st.integers(min_value=0, max_value=2**48 - 1)
+
+
+@given(st.sampled_from(Purpose), numbers, numbers)
+def test_a_token_says_what_was_signed_and_has_always_the_same_length(purpose, first, second):
+    links = Links([NEW])
+    token = links.token(purpose, first, second)
+
+    assert links.read(purpose, token) == (first, second)
+    assert len(token) == TOKEN_LENGTH
+
+
+def test_a_token_outlives_its_key_as_long_as_the_key_is_kept():
+    token = Links([OLD]).token(Purpose.UNSUBSCRIBE, 7, 87)
+
+    assert Links([NEW, OLD]).read(Purpose.UNSUBSCRIBE, token) == (7, 87)
+    with pytest.raises(BrokenLink):
+        Links([NEW]).read(Purpose.UNSUBSCRIBE, token)
+
+
+def test_the_first_key_signs():
+    assert Links([NEW, OLD]).token(Purpose.CONFIRM, 1) == Links([NEW]).token(Purpose.CONFIRM, 1)
+
+
+@pytest.mark.parametrize("purpose", [Purpose.CONFIRM, Purpose.PREFERENCES])
+def test_a_token_for_one_purpose_is_nothing_for_another(purpose):
+    links = Links([NEW])
+    token = links.token(Purpose.UNSUBSCRIBE, 7, 87)
+
+    with pytest.raises(BrokenLink):
+        links.read(purpose, token)
+
+
+@given(st.text(max_size=80))
+def test_whatever_was_never_signed_is_refused(token):
+    with pytest.raises(BrokenLink):
+        Links([NEW]).read(Purpose.CONFIRM, token)
+
+
+@given(st.integers(0, TOKEN_LENGTH - 1), st.characters())
+def test_a_token_with_one_other_character_is_refused(place, character):
+    links = Links([NEW])
+    token = links.token(Purpose.UNSUBSCRIBE, 7, 87)
+    forged = token[:place] + character + token[place + 1 :]
+
+    if forged != token:
+        with pytest.raises(BrokenLink):
+            links.read(Purpose.UNSUBSCRIBE, forged)
+
+
+@given(st.integers(0, TOKEN_LENGTH - 1))
+def test_a_truncated_token_is_refused(length):
+    links = Links([NEW])
+    with pytest.raises(BrokenLink):
+        links.read(Purpose.UNSUBSCRIBE, links.token(Purpose.UNSUBSCRIBE, 7, 87)[:length])

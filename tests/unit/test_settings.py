@@ -1,0 +1,130 @@
+"""What an operator may set, and how a wrong value is refused."""
+
+import stat
+
+import pytest
+
+from newsletter.settings import PREFIX, SettingsError, load_settings, socket_path
+
+KEY = "a key that is long enough to sign with"
+PRODUCTION = {
+    "public_url": "https://news.example.org",
+    "secret_key": KEY,
+    "mail_from": "Libya Weekly <news@example.org>",
+    "smtp_url": "smtp://user:hush@relay.example.org:587?starttls=true",
+}
+
+
+def load(tmp_path, **values):
+    return load_settings(_env_file=None, **{"instance_path": tmp_path, **values})
+
+
+def test_nothing_need_be_set_for_a_trial(tmp_path):
+    settings = load(tmp_path)
+
+    assert settings.is_trial
+    assert settings.catches_mail
+    assert settings.database_url == f"sqlite:///{tmp_path}/newsletter.db"
+    assert settings.redis_url == f"redis+socket://{tmp_path}/valkey.sock"
+    assert settings.relay_url == f"smtp+unix://{tmp_path}/mail.sock"
+
+
+def test_a_trial_makes_a_key_once_and_keeps_it_to_itself(tmp_path):
+    first, second = load(tmp_path), load(tmp_path)
+
+    assert first.secret_keys == second.secret_keys
+    assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
+
+
+def test_production_takes_what_it_needs(tmp_path):
+    settings = load(tmp_path, **PRODUCTION)
+
+    assert not settings.is_trial
+    assert not settings.catches_mail
+    assert settings.bounce_domain == "example.org"
+    assert settings.list_id == "weekly.example.org"
+    assert settings.contact == "news@example.org"
+
+
+@pytest.mark.parametrize("missing", ["secret_key", "mail_from", "smtp_url"])
+def test_production_without_what_it_needs_does_not_start(tmp_path, missing):
+    values = {name: value for name, value in PRODUCTION.items() if name != missing}
+
+    with pytest.raises(SettingsError, match=f"{PREFIX}{missing.upper()}.* is required"):
+        load(tmp_path, **values)
+
+
+def test_production_makes_no_key_of_its_own(tmp_path):
+    with pytest.raises(SettingsError):
+        load(tmp_path, public_url="https://news.example.org")
+    assert not (tmp_path / "secret_key").exists()
+
+
+def test_production_is_https(tmp_path):
+    with pytest.raises(SettingsError, match=r"PUBLIC_URL must be https"):
+        load(tmp_path, **{**PRODUCTION, "public_url": "http://news.example.org"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("secret_key", "hush-too-short"),
+        ("secret_key", f"{KEY},hush-too-short"),
+        ("public_url", "news.example.org/hush"),
+        ("public_url", "https://user:hush@news.example.org"),
+        ("database_url", "mysql://user:hush@db/news"),
+        ("redis_url", "http://user:hush@redis"),
+        ("smtp_url", "relay:hush"),
+        ("smtp_url", "smtp://user:hush@relay:99999"),
+        ("mail_from", "hush"),
+        ("mail_from", "News <news@example.org>\r\nBcc: hush@example.org"),
+        ("bounce_domain", "hush"),
+        ("publication_name", "hush\nhush"),
+        ("default_language", "hush"),
+        ("time_zone", "hush/hush"),
+        ("smtp_connections", "hush"),
+        ("smtp_connections", "0"),
+        ("trusted_proxies", "-1"),
+        ("signups_per_network_per_hour", "hush"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_the_variable_and_not_the_value(
+    tmp_path, monkeypatch, name, value
+):
+    monkeypatch.setenv(PREFIX + name.upper(), value)
+
+    with pytest.raises(SettingsError) as refusal:
+        load(tmp_path)
+
+    sentence = str(refusal.value)
+    assert PREFIX + name.upper() in sentence
+    assert "hush" not in sentence
+    assert "\n" not in sentence
+
+
+def test_an_empty_variable_is_as_good_as_none(tmp_path, monkeypatch):
+    monkeypatch.setenv(f"{PREFIX}SMTP_URL", "")
+    assert load(tmp_path).catches_mail
+
+
+def test_several_keys_are_told_apart(tmp_path):
+    other = KEY[::-1]
+    assert load(tmp_path, secret_key=f"{KEY}, {other}").secret_keys == (KEY, other)
+
+
+def test_a_secret_may_be_a_file(tmp_path):
+    (tmp_path / "newsletter_secret_key").write_text(f"{KEY}\n")
+    assert load(tmp_path, _secrets_dir=tmp_path).secret_keys == (KEY,)
+
+
+def test_settings_do_not_show_their_secrets(tmp_path):
+    settings = load(tmp_path, **PRODUCTION)
+    assert KEY not in repr(settings)
+    assert "hush" not in repr(settings)
+
+
+def test_a_socket_path_stays_below_what_the_kernel_takes(tmp_path):
+    deep = tmp_path / ("d" * 120)
+    assert len(socket_path(deep, "valkey.sock")) < 100
+    assert socket_path(deep, "valkey.sock") == socket_path(deep, "valkey.sock")
+    assert socket_path(tmp_path, "valkey.sock") == str(tmp_path / "valkey.sock")
