@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
-from flask_babel import force_locale, format_date, gettext, ngettext
+from babel import Locale
+from flask_babel import force_locale, format_date, get_locale, gettext, ngettext
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from mjml import mjml2html
 
@@ -108,6 +109,9 @@ def _make_environment() -> Environment:
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]  # the extension adds it
     environment.filters["styled"] = inline_styles
     environment.filters["day"] = lambda day: format_date(day, DAY)
+    environment.filters["language_name"] = lambda tag: Locale.parse(tag).get_display_name(
+        get_locale()
+    )
     return environment
 
 

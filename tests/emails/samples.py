@@ -184,9 +184,9 @@ SIEGE_AR = """
 <table><thead><tr><th>السلعة</th><th>29 يوليو</th><th>5 أغسطس</th><th>12 أغسطس</th>
 <th>التغيّر في أسبوعين</th></tr></thead><tbody>
 <tr><td>دقيق، كيس 50 كغ</td><td>48 دينارًا</td><td>75 دينارًا</td><td>130 دينارًا</td>
-<td>‎+171 %</td></tr>
+<td>‎+171%</td></tr>
 <tr><td>غاز الطهي، أسطوانة</td><td>15 دينارًا</td><td>40 دينارًا</td><td>90 دينارًا</td>
-<td>‎+500 %</td></tr></tbody></table>
+<td>‎+500%</td></tr></tbody></table>
 <h3>ما ينبغي متابعته</h3>
 <ul><li>هل يُفتح الممر قبل العيد، ومن يحرسه؟</li>
 <li>هل يبقى مرفأ الصيد خارج الحصار: أُعيد قاربان يوم الأحد.</li></ul>
@@ -301,15 +301,18 @@ def context_of(name: str, language: str) -> dict[str, Any]:
         "language_name": {"en": "English", "ar": "العربية"}[language],
     }
     readers = {"preferences_url": PREFERENCES_URL, "unsubscribe_url": UNSUBSCRIBE_URL}
-    return publication | {
-        "confirmation": choice | {"confirm_url": CONFIRM_URL, "valid_days": 3},
-        "welcome": choice | readers | {"latest_issue": ISSUES[language]},
-        "goodbye": {"left_on": date(2017, 8, 15)},
-        "issue": readers
+    return (
+        publication
         | {
-            "issue": ISSUES[language],
-            "articles": articles(language),
-            "sections": SECTIONS[language],
-            "other_sections": (),
-        },
-    }[name]
+            "confirmation": choice | {"confirm_url": CONFIRM_URL, "valid_days": 3},
+            "welcome": choice | readers | {"latest_issue": ISSUES[language]},
+            "goodbye": {"left_on": date(2017, 8, 15)},
+            "issue": readers
+            | {
+                "issue": ISSUES[language],
+                "articles": articles(language),
+                "sections": SECTIONS[language],
+                "other_sections": (),
+            },
+        }[name]
+    )

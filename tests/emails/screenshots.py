@@ -1,6 +1,6 @@
 """Write every mail in every language to files and photograph it, to look at.
 
-    python -m tests.emails.screenshots OUT
+python -m tests.emails.screenshots OUT
 """
 
 import sys
@@ -11,11 +11,15 @@ from playwright.sync_api import sync_playwright
 from newsletter.locales import LANGUAGES
 from newsletter.mail.rendering import render_mail
 from tests.emails.conftest import make_app
-from tests.emails.samples import context_of
+from tests.emails.samples import SITE, context_of
 
 MAILS = ("confirmation", "welcome", "goodbye", "issue")
 WIDTHS = (375, 700)
 CHROMIUM = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
+SVG = {"Content-Type": "image/svg+xml"}
+PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" width="1200" height="700">
+<rect width="1200" height="700" fill="#b9c3bd"/><path d="M0 500 L400 260 L800 420 L1200 180"
+fill="none" stroke="#41544c" stroke-width="14"/></svg>"""
 
 
 def write_mails(out: Path) -> list[Path]:
@@ -43,6 +47,7 @@ def photograph(pages: list[Path]) -> None:
                     viewport={"width": width, "height": 800},
                     color_scheme=scheme,
                 )
+                tab.route(f"{SITE}/**", lambda route: route.fulfill(body=PICTURE, headers=SVG))
                 for page in pages:
                     tab.goto(page.as_uri())
                     tab.screenshot(

@@ -1,0 +1,173 @@
+"""The mail that all others exist for."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from markupsafe import Markup
+
+from newsletter.mail.rendering import RenderingError, render_mail
+from tests.emails.pages import Page
+from tests.emails.samples import SECTIONS, SIEGE, article, articles, context_of
+
+
+def issue_mail(language="en", **changes):
+    return render_mail("issue", language, **context_of("issue", language) | changes)
+
+
+def test_four_substantial_articles_stay_far_below_what_gmail_cuts():
+    long_articles = [replace(each, html=Markup(SIEGE * 2)) for each in articles("en")]
+
+    html = issue_mail(articles=long_articles).html
+
+    assert len(Page(html).text.split()) > 1800
+    assert len(html.encode()) < 60_000
+
+
+def test_each_chosen_section_is_listed_at_the_top_and_can_be_reached():
+    page = Page(issue_mail().html)
+
+    ids = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
+    anchors = [link.removeprefix("#") for link in page.links if link.startswith("#")]
+    for each in articles("en"):
+        assert each.section_slug in anchors
+        assert page.text.count(each.headline) == 2
+    assert set(anchors) <= ids
+
+
+def test_one_section_alone_needs_no_table_of_contents():
+    mail = issue_mail(articles=articles("en")[:1])
+
+    assert "In this issue" not in Page(mail.html).text + mail.text
+
+
+def test_sections_that_were_not_chosen_are_named_with_links_to_the_web():
+    mail = issue_mail(articles=articles("en")[:2], other_sections=SECTIONS["en"][2:])
+
+    page = Page(mail.html)
+    for section in SECTIONS["en"][2:]:
+        assert section.url in page.links
+        assert f"{section.title} {section.invitation}" in page.text
+        assert f"{section.title}\n{section.invitation}\n{section.url}\n" in mail.text
+    assert SECTIONS["en"][0].invitation not in page.text
+
+
+def test_who_reads_everything_gets_the_standing_links_of_all_sections():
+    page = Page(issue_mail().html)
+
+    assert {section.url for section in SECTIONS["en"]} <= set(page.links)
+
+
+def test_the_standing_words_of_the_publication_are_there():
+    mail = issue_mail()
+
+    page = Page(mail.html)
+    for words in (
+        "A weekly update is available by subscribing here.",
+        "The full report is available here.",
+        "Was this forwarded to you?",
+    ):
+        assert words in page.text
+        assert words in mail.text
+    assert "https://weekly.example/subscribe" in page.links
+
+
+def test_leaving_is_possible_before_a_mail_program_cuts_the_mail():
+    mail = issue_mail()
+
+    assert mail.html.index("/unsubscribe/") < mail.html.index("<h1")
+    assert mail.text.index("/unsubscribe/") < mail.text.index("In this issue")
+
+
+def test_the_inbox_shows_the_preheader_and_nothing_else():
+    html = issue_mail().html
+
+    preview = re.search(r"<div style=\"display:none[^>]*>([^<]*)</div>", html)
+    assert preview
+    assert preview[1].startswith("The blockade tightens, and an oil trail leads to Sicily&#847;")
+
+
+def test_without_a_preheader_the_inbox_shows_the_subject():
+    context = context_of("issue", "en")
+
+    html = issue_mail(issue=replace(context["issue"], preheader="")).html
+
+    assert '"quiet" style="font-size:0px;padding:14px 0 0' not in html
+    assert "Derna under siege&#847;" in html
+
+
+def test_an_arabic_edition_runs_from_right_to_left_throughout():
+    arabic = [each for each in articles("ar") if each.language == "ar"]
+
+    html = issue_mail("ar", articles=arabic).html
+
+    assert "direction:rtl" in html
+    assert "direction:ltr" not in html
+    assert 'dir="ltr"' not in html
+    assert not re.search(r"(padding|border)-left:", html)
+    assert "text-align:left" not in re.sub(r'<div class="mj-[^>]*>', "", html)
+
+
+def test_an_english_article_in_an_arabic_edition_keeps_its_own_direction():
+    page = Page(issue_mail("ar").html)
+
+    (english,) = (div for div in page.all("div") if div.get("lang") == "en")
+    assert english["dir"] == "ltr"
+    assert "اللغة الإنجليزية" in page.text or "الإنجليزية" in page.text
+
+
+def test_arabic_is_neither_spaced_nor_slanted():
+    arabic = [each for each in articles("ar") if each.language == "ar"]
+
+    html = issue_mail("ar", articles=arabic).html
+
+    assert "letter-spacing" not in html
+    assert '<em style="font-style:normal;font-weight:bold">' in html
+
+
+def test_dates_are_written_in_the_language_of_the_mail():
+    assert "15 August 2017" in Page(issue_mail("en").html).text
+    assert "15 أغسطس 2017" in issue_mail("ar").text
+
+
+def test_an_editors_table_stays_a_table_and_may_scroll():
+    page = Page(issue_mail().html)
+
+    (table,) = (table for table in page.all("table") if "role" not in table)
+    assert "border-collapse" in table["style"]
+    assert {"class": "scroll", "style": "overflow-x:auto"} in page.all("div")
+
+
+def test_an_image_from_elsewhere_becomes_a_link_because_loading_it_would_tell_who_reads():
+    foreign = article(
+        html=Markup('<p><img src="https://weekly.example.other/x.png" alt="A <map>"></p>')
+    )
+
+    page = Page(issue_mail(articles=[foreign]).html)
+
+    assert not page.all("img")
+    assert "https://weekly.example.other/x.png" in page.links
+    assert "A <map>" in page.text
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<script>alert(1)</script>",
+        "<mj-raw>x</mj-raw><mj-foo>y</mj-foo>",
+        '<p style="background:url(https://other.example/x)">x</p>',
+        '<link href="https://other.example/x.css">',
+        "<p>" * 101,
+    ],
+)
+def test_markup_that_no_editor_can_have_meant_is_refused(html):
+    with pytest.raises(RenderingError, match="issue"):
+        issue_mail(articles=[article(html=Markup(html))])
+
+
+def test_words_that_look_like_markup_or_styles_are_let_through():
+    words = "&lt;mj-text&gt; @import url(x) <b>bold</b><br>&nbsp;&amp;"
+
+    page = Page(issue_mail(articles=[article(html=Markup(f"<p>{words}</p>"))]).html)
+
+    assert "<mj-text> @import url(x) bold &" in page.text
