@@ -1,38 +1,27 @@
 """An editor's Markdown, made into safe HTML and into plain text to be read.
 
-CommonMark with tables and footnotes; raw HTML shows as the text it is. Links and images need a
-full address (http, https or mailto) and otherwise show as they were typed. Size and depth are
-bounded before anything is laid out: the MJML engine dies of markup nested some thousand deep.
+Raw HTML shows as the text it is. What comes out is well-formed, as the MJML engine demands, and
+loads nothing from anywhere but the publication's own site.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import nh3
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
-from mdit_py_plugins.footnote import footnote_plugin
 
-from newsletter.errors import NewsletterError
 from newsletter.issues import plain_text
+from newsletter.issues.markdown import parse, tidy, words
 from newsletter.locales import Direction
-
-LONGEST_ARTICLE = 200_000  # characters
-LONGEST_URL = 2_000
-DEEPEST = 50
-MOST_OUTPUT = 4 * LONGEST_ARTICLE  # a link defined once may be used a thousand times
 
 FIRST_HEADING = 3  # the article's headline is an <h2>
 LAST_HEADING = 6
-SCHEMES = {"http", "https", "mailto"}
-TAGS = set(
-    "p br hr h3 h4 h5 h6 em strong sup a img ul ol li blockquote pre code"
-    " table thead tbody tr th td".split()
-)
+HEADINGS = {"h3", "h4", "h5", "h6"}
+BLOCKS = {"p", "ul", "ol", "li", "blockquote", "th", "td"} | HEADINGS
+TABLE = {"table", "thead", "tbody", "tr", "th", "td"}
+TAGS = BLOCKS | TABLE | {"pre", "hr", "br", "code", "em", "strong", "sup", "a", "img"}
 ATTRIBUTES = {
     "*": {"dir"},
     "a": {"href", "id", "role"},
@@ -42,123 +31,157 @@ ATTRIBUTES = {
     "th": {"scope", "align"},
     "td": {"align"},
 }
-DIRECTED = {"p", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "th", "td"}
+SCHEMES = {"http", "https", "mailto"}
 STRONG: dict[str, Direction] = {"L": "ltr", "R": "rtl", "AL": "rtl"}  # Unicode UAX 9, P2 and P3
-
-NOT_TEXT = re.compile("[^\t\n -~\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-BRACKETS = re.compile(r"[\[\]]")
-
-
-class UnreadableMarkup(NewsletterError):
-    """The Markdown is too long, or more deeply nested than any text needs."""
-
-    page = "unreadable_markup"
-
-    def __init__(self, sentence: str, line: int = 1) -> None:
-        super().__init__(sentence)
-        self.line = line
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """A heading that stands by itself, not inside a list, a quotation or a code block."""
-
-    level: int
-    text: str
-    line: int
 
 
 def to_html(markdown: str, *, anchor: str, direction: Direction, images_under: str) -> Markup:
-    """Make well-formed HTML of an article's body; raise `UnreadableMarkup` if that can't be.
+    """Make HTML of an article's body; raise `UnreadableMarkup` if it is out of bounds.
 
-    Headings begin at `<h3>`. Footnotes get ids that begin with `anchor`, so that articles can
-    stand on one page. Whatever begins in the other direction than `direction` says so in a `dir`.
+    Headings begin at `<h3>`. The ids of footnotes hold `anchor`, so that articles can stand on
+    one page. What begins in the other direction than `direction` has a `dir` that says so.
     An image that is not under the URL `images_under` becomes a link to it: loading it would tell
     a stranger who reads.
     """
-    tokens = list(_with_footnotes(parse(markdown), anchor))
+    tokens = list(_with_plain_footnotes(parse(markdown), anchor))
     for token in tokens:
-        _dress(token, images_under)
-    _set_directions(tokens, direction)
+        _dress(token)
+        if token.children:
+            token.children = list(_with_own_images(token.children, images_under))
+    _find_directions(tokens)
+    _mark_directions(tokens, direction)
     html = nh3.clean(
-        _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}),
+        _writer.renderer.render(tokens, _writer.options, {}),
         tags=TAGS,
         attributes=ATTRIBUTES,
+        link_rel="noreferrer",  # nobody learns from us who follows a link
         url_schemes=SCHEMES,
         url_relative=lambda url: url if url.startswith("#") else None,
     )
-    return Markup(NOT_TEXT.sub("", html))  # noqa: S704 - made safe just now
+    return Markup(tidy(html))  # noqa: S704 - cleaned just now
 
 
 def to_text(markdown: str, *, image: str = "Image") -> str:
-    """Make plain text of an article's body; raise `UnreadableMarkup` if that can't be.
+    """Make plain text of an article's body; raise `UnreadableMarkup` if it is out of bounds.
 
-    `image` is the word for images in the article's language.
+    Lines have at most 72 columns, but for addresses and code, which are never broken. `image` is
+    the word for an image in the article's language.
     """
-    return NOT_TEXT.sub("", plain_text.lay_out(parse(markdown), image))
+    return tidy(plain_text.lay_out(parse(markdown), image))
 
 
-def outline(markdown: str) -> list[Heading]:
-    """Find the headings written with `#`, by the same rules as the rendering does."""
-    tokens = _BLOCKS.parse(_normalise(markdown))
-    return [
-        Heading(int(opening.tag[1]), _plain(content), opening.map[0] + 1)
-        for opening, content in zip(tokens, tokens[1:], strict=False)
-        if opening.type == "heading_open"
-        and opening.level == 0
-        and opening.markup.startswith("#")
-        and opening.map
-    ]
+def _dress(token: Token) -> None:
+    """Give an element the level, scope or alignment that it has with us."""
+    if token.type in {"heading_open", "heading_close"}:
+        below_headline = max(int(token.tag[1]) - 2, 0)
+        token.tag = f"h{min(FIRST_HEADING + below_headline, LAST_HEADING)}"
+    elif token.type in {"th_open", "td_open"}:
+        if style := token.attrs.pop("style", ""):
+            token.attrs["align"] = str(style).removeprefix("text-align:")
+        if token.tag == "th":
+            token.attrs["scope"] = "col"
 
 
-def parse(markdown: str) -> list[Token]:
-    """Read Markdown into the tokens of markdown-it; raise `UnreadableMarkup` beyond our bounds."""
-    if len(markdown) > LONGEST_ARTICLE:
-        raise UnreadableMarkup(
-            f"This article is too long: {len(markdown):,} characters of at most {LONGEST_ARTICLE:,}."
-        )
-    markdown = _normalise(markdown)
-    _check_brackets(markdown)
-    tokens = _MARKDOWN.parse(markdown)
-    _check_tokens(tokens)
-    return tokens
-
-
-def _normalise(markdown: str) -> str:
-    return NOT_TEXT.sub("", markdown.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def _check_brackets(markdown: str) -> None:
-    """Refuse brackets in brackets beyond measure, which the parser reads by recursion."""
-    depth = 0
-    for number, line in enumerate(markdown.split("\n"), start=1):
-        if not line.strip():
-            depth = 0
-        for bracket in BRACKETS.findall(line):
-            depth = depth + 1 if bracket == "[" else max(depth - 1, 0)
-            if depth > DEEPEST:
-                raise UnreadableMarkup(
-                    f"There are more than {DEEPEST} open square brackets here. Close them, or"
-                    " write the text without them.",
-                    number,
-                )
-
-
-def _check_tokens(tokens: Iterable[Token]) -> None:
-    size = depth = 0
-    line = 1
+def _find_directions(tokens: Iterable[Token]) -> None:
+    """Note on every element the direction of the first strong letter in it."""
+    open_elements: list[Token] = []
     for token in tokens:
-        line = token.map[0] + 1 if token.map else line
-        depth += token.nesting
-        if depth < 0:
-            raise UnreadableMarkup("A footnote stands inside another one. Take it out.", line)
-        for piece in (token, *(token.children or ())):
-            if token.level + piece.level > DEEPEST and piece is not token or token.level > DEEPEST:
-                raise UnreadableMarkup(
-                    f"Lists, quotations or emphasis are nested more than {DEEPEST} deep here."
-                    " Write it flatter.",
-                    line,
+        if token.nesting == 1:
+            open_elements.append(token)
+        elif token.nesting == -1:
+            open_elements.pop()
+        elif first := _first_strong(words(token.children or ())):
+            for element in open_elements:
+                element.meta.setdefault("direction", first)
+
+
+def _mark_directions(tokens: Iterable[Token], direction: Direction) -> None:
+    """Put a `dir` where a block goes another way than what is around it."""
+    around = [direction]
+    for token in tokens:
+        if token.nesting == 1:
+            own = token.meta.get("direction", around[-1]) if token.tag in BLOCKS else around[-1]
+            if own != around[-1]:
+                token.attrs["dir"] = own
+            around.append(own)
+        elif token.nesting == -1:
+            around.pop()
+
+
+def _first_strong(text: str) -> Direction | None:
+    classes = (unicodedata.bidirectional(letter) for letter in text)
+    return next((STRONG[name] for name in classes if name in STRONG), None)
+
+
+def _with_own_images(tokens: Iterable[Token], images_under: str) -> Iterator[Token]:
+    """Replace images from elsewhere by links to them, or by their words where a link is already."""
+    is_link = False
+    for token in tokens:
+        if token.type in {"link_open", "link_close"}:
+            is_link = token.nesting == 1
+        source = str(token.attrs.get("src", ""))
+        if token.type != "image" or source.startswith(images_under.rstrip("/") + "/"):
+            yield token
+            continue
+        text = _text(words(token.children or ()) or source)
+        yield from ([text] if is_link else _link([text], href=source))
+
+
+def _with_plain_footnotes(tokens: Iterable[Token], anchor: str) -> Iterator[Token]:
+    """Say footnotes in ordinary elements: a rule and a numbered list, linked to and fro."""
+    for token in tokens:
+        match token.type:
+            case "footnote_block_open":
+                yield Token("hr", "hr", 0, block=True)
+                yield Token("ordered_list_open", "ol", 1, block=True)
+            case "footnote_block_close":
+                yield Token("ordered_list_close", "ol", -1, block=True)
+            case "footnote_open":
+                identity = f"fn-{anchor}-{plain_text.note_number(token.meta)}"
+                yield Token("list_item_open", "li", 1, {"id": identity}, block=True)
+            case "footnote_close":
+                yield Token("list_item_close", "li", -1, block=True)
+            case "footnote_anchor":
+                way_back = _link(
+                    [_text("↩\ufe0e")], href=f"#{_mention(token, anchor)}", role="doc-backlink"
                 )
-            size += len(piece.content) + sum(len(str(value)) for value in piece.attrs.values())
-    if size > MOST_OUTPUT:
-        raise UnreadableMarkup("The same link is repeated too often in this article.")
+                yield Token("inline", "", 0, children=[_text(" "), *way_back])
+            case _:
+                if token.children:
+                    token.children = list(_with_plain_mentions(token.children, anchor))
+                yield token
+
+
+def _with_plain_mentions(tokens: Iterable[Token], anchor: str) -> Iterator[Token]:
+    for token in tokens:
+        if token.type != "footnote_ref":
+            yield token
+            continue
+        number = plain_text.note_number(token.meta)
+        yield Token("sup_open", "sup", 1)
+        yield from _link(
+            [_text(str(number))],
+            href=f"#fn-{anchor}-{number}",
+            id=_mention(token, anchor),
+            role="doc-noteref",
+        )
+        yield Token("sup_close", "sup", -1)
+
+
+def _mention(token: Token, anchor: str) -> str:
+    """The id of the place in the text that refers to a footnote; there may be several."""
+    again = token.meta.get("subId", 0)
+    return f"fnref-{anchor}-{plain_text.note_number(token.meta)}" + (
+        f"-{again + 1}" if again else ""
+    )
+
+
+def _link(content: list[Token], **attributes: str) -> list[Token]:
+    return [Token("link_open", "a", 1, dict(attributes)), *content, Token("link_close", "a", -1)]
+
+
+def _text(content: str) -> Token:
+    return Token("text", "", 0, content=content)
+
+
+_writer = MarkdownIt("commonmark")
