@@ -105,9 +105,9 @@ class Issue(Base):
         return [subject.language for subject in self.subjects]
 
     def subject(self, language: str, default_language: str) -> "Subject":
-        """Subject and preheader in a language, or in the default one."""
+        """Subject and preheader in a language, or in the default one, or in any there is."""
         by_language = {subject.language: subject for subject in self.subjects}
-        return by_language.get(language) or by_language[default_language]
+        return by_language.get(language) or by_language.get(default_language) or self.subjects[0]
 
 
 class Subject(Base):

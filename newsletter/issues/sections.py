@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from newsletter.database import db
-from newsletter.issues.models import Section, SectionTitle
+from newsletter.issues.models import Issue, Section, SectionTitle
+from newsletter.mail.contents import SectionLink
+from newsletter.pages import absolute_url
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,36 @@ def standing_sections() -> list[Section]:
     """The sections of today, in their order."""
     query = select(Section).where(Section.retired_at.is_(None)).order_by(Section.position)
     return list(db.session.scalars(query))
+
+
+def sections_of(issue: Issue) -> list[Section]:
+    """The sections that an issue says something in, in their order; also retired ones."""
+    found = {article.section_id: article.section for article in issue.articles}
+    return sorted(found.values(), key=lambda section: section.position)
+
+
+def title_in(issue: Issue, section: Section, language: str) -> str:
+    """What a section was called when the issue was written, or is today if it was not written."""
+    return next(
+        (
+            article.section_title
+            for article in issue.articles
+            if (article.section_id, article.language) == (section.id, language)
+        ),
+        section.title(language),
+    )
+
+
+def section_links(issue: Issue, language: str) -> list[SectionLink]:
+    """The standing links: every section of an issue on the web, in one language."""
+    return [
+        SectionLink(
+            title=title_in(issue, section, language),
+            invitation=section.invitation(language),
+            url=absolute_url("archive.section", language, number=issue.number, slug=section.slug),
+        )
+        for section in sections_of(issue)
+    ]
 
 
 def create_standard_sections() -> None:
