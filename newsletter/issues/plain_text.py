@@ -4,6 +4,7 @@ Lines are counted in columns as a terminal shows them: an Arabic vowel sign take
 character two. Addresses and code are never broken, so they alone may make a line longer.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ WIDTH = 72
 NARROWEST = 20  # however deep a list is nested
 LONGEST_LABEL = 40
 GAP = "  "
+BLANKS = re.compile(r"[ \t\r\n]+")
 
 
 def lay_out(tokens: Sequence[Token], image: str) -> str:
@@ -47,8 +49,8 @@ class _Layout:
             "footnote_anchor": lambda _node, _width: "",
         }
         self.spans: dict[str, Callable[[SyntaxTreeNode], str]] = {
-            "text": lambda node: node.content,
-            "code_inline": lambda node: node.content,
+            "text": _words,
+            "code_inline": _words,
             "softbreak": lambda _node: " ",
             "hardbreak": lambda _node: "\n",
             "link": self._link,
@@ -71,7 +73,7 @@ class _Layout:
 
     def _heading(self, node: SyntaxTreeNode, width: int) -> str:
         text = wrap(self._inline(node), width)
-        return text + "\n" + "-" * max(map(columns, text.split("\n")))
+        return text and text + "\n" + "-" * max(map(columns, text.split("\n")))
 
     def _list(self, node: SyntaxTreeNode, width: int) -> str:
         first = int(node.attrs.get("start", 1))
@@ -149,6 +151,10 @@ def _row_by_row(words: Sequence[Sequence[str]], width: int) -> str:
     return "\n\n".join(records)
 
 
+def _words(node: SyntaxTreeNode) -> str:
+    return BLANKS.sub(" ", node.content)  # entities can smuggle line ends in
+
+
 def _is_tight(node: SyntaxTreeNode) -> bool:
     return node.type == "paragraph" and node.hidden
 
@@ -172,7 +178,7 @@ def wrap(text: str, width: int) -> str:
 def _wrap_line(text: str, width: int) -> str:
     lines: list[list[str]] = [[]]
     room = width
-    for word in filter(None, text.replace("\t", " ").split(" ")):
+    for word in filter(None, text.split(" ")):
         needed = columns(word)
         if lines[-1] and needed > room:
             lines.append([])

@@ -5,7 +5,7 @@ import time
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mjml import mjml2html
 
@@ -346,6 +346,8 @@ def test_whatever_is_typed_is_safe_html_that_the_mail_engine_takes(markdown, dir
 
 
 @given(MARKDOWN)
+@example("&#13;")
+@example("a &#10;&#10;&#10; b")
 def test_whatever_is_typed_becomes_text_without_control_characters(markdown):
     try:
         text = to_text(markdown)
