@@ -51,7 +51,7 @@ class Article:
     section_title: str
     section_slug: str
     headline: str
-    html: Markup  # sanitised; without `<h1>` and `<h2>`, ids unique in the whole issue
+    html: Markup  # sanitised, images from our own site only, no `<h1>` or `<h2>`, ids unique
     text: str
     url: str  # the section's page in this issue
     language: str

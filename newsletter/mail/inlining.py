@@ -22,22 +22,18 @@ class TooDeep(ValueError):
     """The markup is nested deeper than any text needs."""
 
 
-def inline_styles(
-    html: str, styles: Mapping[str, str], direction: Direction, home_url: str
-) -> Markup:
+def inline_styles(html: str, styles: Mapping[str, str], direction: Direction) -> Markup:
     """Give every element the style of its name, and every table a box that it may scroll in.
 
     In `styles`, `{start}` and `{end}` become the sides of the article's direction, because mail
-    programs know no logical properties. An image that does not stand under `home_url` becomes a
-    link to it: to load it would tell a stranger who reads. Comments go. Raises `TooDeep`.
+    programs know no logical properties. Comments go. Raises `TooDeep`.
     """
     start, end = SIDES[direction]
     writer = _Writer(
         {
             name: style.replace("{start}", start).replace("{end}", end)
             for name, style in styles.items()
-        },
-        images=home_url.rstrip("/") + "/",
+        }
     )
     writer.feed(html)
     writer.close()
@@ -47,31 +43,18 @@ def inline_styles(
 class _Writer(HTMLParser):
     """Writes down what it reads: well-formed, and with styles."""
 
-    def __init__(self, styles: Mapping[str, str], images: str) -> None:
+    def __init__(self, styles: Mapping[str, str]) -> None:
         super().__init__()
         self.styles = styles
-        self.images = images
         self.written: list[str] = []
         self.open: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
-        if tag == "img" and not attributes.get("src", "").startswith(self.images):
-            self._link_to_image(attributes)
-        elif tag in VOID:
+        if tag in VOID:
             self._write(tag, attributes, end="/>")
         else:
             self._enter(tag, attributes)
-
-    def _link_to_image(self, image: dict[str, str]) -> None:
-        """Link to an image instead of showing it, by its alternative text."""
-        source = image.get("src", "")
-        if "a" in self.open:
-            self.handle_data(image.get("alt", ""))
-        else:
-            self._enter("a", {"href": source})
-            self.handle_data(image.get("alt") or source)
-            self.handle_endtag("a")
 
     def handle_endtag(self, tag: str) -> None:
         if tag not in self.open:
@@ -102,7 +85,15 @@ class _Writer(HTMLParser):
 
     def _write(self, tag: str, attributes: dict[str, str], end: str = ">") -> None:
         if tag in self.styles:
-            given = attributes.get("style", "")
-            attributes = attributes | {"style": ";".join(filter(None, (self.styles[tag], given)))}
+            attributes = attributes | {"style": self._style(tag, attributes)}
         written = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
         self.written.append(f"<{tag}{written}{end}")
+
+    def _style(self, tag: str, attributes: dict[str, str]) -> str:
+        """What the element is given by its name, then what it brings along."""
+        styles = [self.styles[tag]]
+        if "align" in attributes:
+            styles.append(f"text-align:{attributes['align']}")
+        if "style" in attributes:
+            styles.append(attributes["style"])
+        return ";".join(styles)

@@ -8,6 +8,7 @@ anything from elsewhere would tell a stranger who reads it.
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -96,6 +97,16 @@ def _tidy(text: str) -> str:
     return BLANK_LINES.sub("\n\n", "\n".join(lines)).strip("\n") + "\n"
 
 
+def _day(day: date) -> str:
+    """The day as it was given: no time zone moves it."""
+    return str(format_date(date(day.year, day.month, day.day), DAY))
+
+
+def _language_name(tag: str) -> str:
+    """What a language is called in the language of the mail."""
+    return Locale.parse(tag).get_display_name(get_locale()) or tag
+
+
 def _make_environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(EMAILS),
@@ -108,10 +119,8 @@ def _make_environment() -> Environment:
     )
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]  # the extension adds it
     environment.filters["styled"] = inline_styles
-    environment.filters["day"] = lambda day: format_date(day, DAY)
-    environment.filters["language_name"] = lambda tag: Locale.parse(tag).get_display_name(
-        get_locale()
-    )
+    environment.filters["day"] = _day
+    environment.filters["language_name"] = _language_name
     return environment
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from newsletter.locales import LANGUAGES
 from newsletter.mail.contents import Article, IssueHead, Publication, SectionLink
 
 SITE = "https://weekly.example"
@@ -98,7 +99,7 @@ SECTIONS = {
 SIEGE = """
 <p>The road from Martuba has been closed since Thursday night. Lorries with flour, cooking gas and
 medicine stand in a queue of about three kilometres; drivers say that they were told to wait for a
-written order which nobody on the spot was able to show them.<sup class="footnote-ref"><a
+written order which nobody on the spot was able to show them.<sup><a
 href="#fn-d-1" id="fnref-d-1">[1]</a></sup> Inside the town, bakeries open every second day.</p>
 <p>The municipal council asked for a corridor of six hours on two days of the week. Its letter,
 which we have seen, names <strong>four checkpoints</strong> and a list of goods. The answer came
@@ -108,25 +109,25 @@ by telephone: <em>not before the holiday</em>.</p>
 <h3>What still gets through</h3>
 <p>Prices tell the story better than communiqués. The table compares what was asked in the covered
 market on three Saturdays.</p>
-<table><thead><tr><th>Goods</th><th style="text-align:right">29 July</th>
-<th style="text-align:right">5 August</th><th style="text-align:right">12 August</th>
-<th style="text-align:right">Change in two weeks</th></tr></thead><tbody>
-<tr><td>Flour, 50 kg sack</td><td style="text-align:right">LYD 48</td>
-<td style="text-align:right">LYD 75</td><td style="text-align:right">LYD 130</td>
-<td style="text-align:right">+171 %</td></tr>
-<tr><td>Cooking gas, cylinder</td><td style="text-align:right">LYD 15</td>
-<td style="text-align:right">LYD 40</td><td style="text-align:right">LYD 90</td>
-<td style="text-align:right">+500 %</td></tr>
-<tr><td>Insulin, vial</td><td style="text-align:right">LYD 22</td>
-<td style="text-align:right">LYD 35</td><td style="text-align:right">none seen</td>
-<td style="text-align:right">–</td></tr></tbody></table>
+<table><thead><tr><th>Goods</th><th align="right">29 July</th>
+<th align="right">5 August</th><th align="right">12 August</th>
+<th align="right">Change in two weeks</th></tr></thead><tbody>
+<tr><td>Flour, 50 kg sack</td><td align="right">LYD 48</td>
+<td align="right">LYD 75</td><td align="right">LYD 130</td>
+<td align="right">+171 %</td></tr>
+<tr><td>Cooking gas, cylinder</td><td align="right">LYD 15</td>
+<td align="right">LYD 40</td><td align="right">LYD 90</td>
+<td align="right">+500 %</td></tr>
+<tr><td>Insulin, vial</td><td align="right">LYD 22</td>
+<td align="right">LYD 35</td><td align="right">none seen</td>
+<td align="right">–</td></tr></tbody></table>
 <h3>What to watch</h3>
 <ul><li>Whether the corridor is opened before the holiday, and who guards it.</li>
 <li>Whether the fishing harbour stays out of it: two boats were turned back on Sunday.</li>
 <li>The tone of the tribal delegation that is expected from the south.</li></ul>
-<hr class="footnotes-sep"><section class="footnotes"><ol class="footnotes-list">
-<li id="fn-d-1" class="footnote-item"><p>Telephone interviews with three drivers, 11 and 12 August.
-<a href="#fnref-d-1" class="footnote-backref">↩︎</a></p></li></ol></section>
+<hr><ol>
+<li id="fn-d-1"><p>Telephone interviews with three drivers, 11 and 12 August.
+<a href="#fnref-d-1" role="doc-backlink">↩︎</a></p></li></ol>
 """
 
 CAMPS = """
@@ -137,7 +138,7 @@ spring: small groups, short stays, no fixed camp.</p>
 the attackers withdrew before help could arrive, and took ammunition and radios with them. No
 ground was held. The purpose seems to have been supply and proof of life rather than territory.</p>
 <p><img src="https://weekly.example/media/87/map.png" alt="Map of the valleys south of Sirte, with
-the two checkpoints marked" width="1200" height="700"></p>
+the two checkpoints marked"></p>
 <p>In its weekly paper the group claims nine operations; we could confirm four. The difference is
 in the usual places: exaggerated losses of the other side, and one event that happened in May.</p>
 <ol><li>The ambush near the water pipeline is confirmed by the hospital's register.</li>
@@ -174,10 +175,11 @@ Their families have announced a vigil in front of the ministry.</p>
 SIEGE_AR = """
 <p>الطريق القادم من مرتوبة مغلق منذ ليل الخميس. شاحنات محمّلة بالدقيق وغاز الطهي والأدوية تقف في
 طابور يمتد نحو 3 كيلومترات، ويقول السائقون إنهم أُمروا بانتظار إذن مكتوب لم يستطع أحد في المكان
-أن يريهم إياه.<sup class="footnote-ref"><a href="#fn-d-1" id="fnref-d-1">[1]</a></sup> وفي داخل
+أن يريهم إياه.<sup><a href="#fn-d-1" id="fnref-d-1">[1]</a></sup> وفي داخل
 المدينة تفتح المخابز أبوابها يومًا بعد يوم.</p>
 <p>طلب المجلس البلدي ممرًا لست ساعات في يومين من كل أسبوع. رسالته التي اطلعنا عليها تسمّي
-<strong>أربع نقاط تفتيش</strong> وقائمة من البضائع. أما الجواب فجاء بالهاتف: <em>ليس قبل العيد</em>.</p>
+<strong>أربع نقاط تفتيش</strong> وقائمة من البضائع. أما الجواب فجاء بالهاتف:
+<em>ليس قبل العيد</em>.</p>
 <blockquote><p>نعدّ الأيام برفوف الصيدلية. الأنسولين هو التقويم هنا.</p></blockquote>
 <h3>ما الذي ما زال يصل</h3>
 <p>الأسعار تروي القصة أفضل من البيانات. يقارن الجدول ما طُلب في السوق المسقوف في ثلاثة أيام سبت.</p>
@@ -190,9 +192,9 @@ SIEGE_AR = """
 <h3>ما ينبغي متابعته</h3>
 <ul><li>هل يُفتح الممر قبل العيد، ومن يحرسه؟</li>
 <li>هل يبقى مرفأ الصيد خارج الحصار: أُعيد قاربان يوم الأحد.</li></ul>
-<hr class="footnotes-sep"><section class="footnotes"><ol class="footnotes-list">
-<li id="fn-d-1" class="footnote-item"><p>مقابلات هاتفية مع ثلاثة سائقين، 11 و12 أغسطس.
-<a href="#fnref-d-1" class="footnote-backref">↩︎</a></p></li></ol></section>
+<hr><ol>
+<li id="fn-d-1"><p>مقابلات هاتفية مع ثلاثة سائقين، 11 و12 أغسطس.
+<a href="#fnref-d-1" role="doc-backlink">↩︎</a></p></li></ol>
 """
 
 CAMPS_AR = """
@@ -214,6 +216,11 @@ COALITION_AR = """
 """
 
 
+def safe(html: str) -> Markup:
+    """Stands for what the sanitiser lets through."""
+    return Markup(html)  # noqa: S704 - nothing a stranger wrote
+
+
 def article(**changes: Any) -> Article:
     """The report from Derna, changed where a test wants it."""
     return Article(
@@ -221,7 +228,7 @@ def article(**changes: Any) -> Article:
             "section_title": "Other Jihadi Actors",
             "section_slug": "other-jihadi-actors",
             "headline": "The blockade of Derna tightens while the council bargains for a corridor",
-            "html": Markup(SIEGE),
+            "html": safe(SIEGE),
             "text": "The road from Martuba has been closed since Thursday night.",
             "url": f"{SITE}/issues/87/other-jihadi-actors",
             "language": "en",
@@ -237,7 +244,7 @@ def articles(language: str) -> tuple[Article, ...]:
         section_title=SECTIONS[language][1].title,
         section_slug="western-response",
         headline="An oil trail to Sicily puts the naval mission's mandate on the table",
-        html=Markup(SICILY),
+        html=safe(SICILY),
         text="Prosecutors in Catania described a chain of three small companies.",
         url=SECTIONS[language][1].url,
     )
@@ -247,7 +254,7 @@ def articles(language: str) -> tuple[Article, ...]:
                 section_title="ISIS in Action",
                 section_slug="isis-in-action",
                 headline="Small convoys, short stays: the valleys south of Sirte fill again",
-                html=Markup(CAMPS),
+                html=safe(CAMPS),
                 url=SECTIONS["en"][0].url,
             ),
             western,
@@ -255,7 +262,7 @@ def articles(language: str) -> tuple[Article, ...]:
                 section_title="Anti-ISIS Coalition",
                 section_slug="anti-isis-coalition",
                 headline="A new name and a new paymaster in Misrata",
-                html=Markup(COALITION),
+                html=safe(COALITION),
                 url=SECTIONS["en"][2].url,
             ),
             article(),
@@ -266,7 +273,7 @@ def articles(language: str) -> tuple[Article, ...]:
             section_title="تحركات داعش",
             section_slug="isis-in-action",
             headline="أرتال صغيرة وإقامات قصيرة: الحركة تعود إلى أودية جنوب سرت",
-            html=Markup(CAMPS_AR),
+            html=safe(CAMPS_AR),
             text="يفيد سكان في جنوب سرت بأن أرتالًا صغيرة تتحرك بين الأودية ليلًا.",
             url=SECTIONS["ar"][0].url,
             **arabic,
@@ -276,7 +283,7 @@ def articles(language: str) -> tuple[Article, ...]:
             section_title="التحالف ضد داعش",
             section_slug="anti-isis-coalition",
             headline="اسم جديد ومصدر رواتب جديد في مصراتة",
-            html=Markup(COALITION_AR),
+            html=safe(COALITION_AR),
             text="غيّرت غرفة العمليات في مصراتة اسمها للمرة الثالثة هذا العام.",
             url=SECTIONS["ar"][2].url,
             **arabic,
@@ -284,7 +291,7 @@ def articles(language: str) -> tuple[Article, ...]:
         article(
             section_title="جماعات جهادية أخرى",
             headline="حصار درنة يشتد والمجلس البلدي يفاوض على ممر",
-            html=Markup(SIEGE_AR),
+            html=safe(SIEGE_AR),
             text="الطريق القادم من مرتوبة مغلق منذ ليل الخميس.",
             url=SECTIONS["ar"][3].url,
             **arabic,
@@ -294,25 +301,21 @@ def articles(language: str) -> tuple[Article, ...]:
 
 def context_of(name: str, language: str) -> dict[str, Any]:
     """Everything that one mail needs."""
-    titles = [section.title for section in SECTIONS[language]]
-    publication = {"publication": PUBLICATIONS[language]}
-    choice = {
-        "section_titles": titles[1:3],
-        "language_name": {"en": "English", "ar": "العربية"}[language],
+    choice: dict[str, Any] = {
+        "section_titles": [section.title for section in SECTIONS[language]][1:3],
+        "language_name": LANGUAGES[language].name,
     }
-    readers = {"preferences_url": PREFERENCES_URL, "unsubscribe_url": UNSUBSCRIBE_URL}
-    return (
-        publication
+    links = {"preferences_url": PREFERENCES_URL, "unsubscribe_url": UNSUBSCRIBE_URL}
+    contexts: dict[str, dict[str, Any]] = {
+        "confirmation": choice | {"confirm_url": CONFIRM_URL, "valid_days": 3},
+        "welcome": choice | links | {"latest_issue": ISSUES[language]},
+        "goodbye": {"left_on": date(2017, 8, 15)},
+        "issue": links
         | {
-            "confirmation": choice | {"confirm_url": CONFIRM_URL, "valid_days": 3},
-            "welcome": choice | readers | {"latest_issue": ISSUES[language]},
-            "goodbye": {"left_on": date(2017, 8, 15)},
-            "issue": readers
-            | {
-                "issue": ISSUES[language],
-                "articles": articles(language),
-                "sections": SECTIONS[language],
-                "other_sections": (),
-            },
-        }[name]
-    )
+            "issue": ISSUES[language],
+            "articles": articles(language),
+            "sections": SECTIONS[language],
+            "other_sections": (),
+        },
+    }
+    return contexts[name] | {"publication": PUBLICATIONS[language]}

@@ -2,26 +2,36 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from markupsafe import Markup
 
-from newsletter.mail.rendering import RenderingError, render_mail
+from newsletter.mail.rendering import RenderedMail, RenderingError, render_mail
 from tests.emails.pages import Page
-from tests.emails.samples import SECTIONS, SIEGE, article, articles, context_of
+from tests.emails.samples import (
+    COALITION,
+    SECTIONS,
+    SICILY,
+    SIEGE,
+    article,
+    articles,
+    context_of,
+    safe,
+)
 
 
-def issue_mail(language="en", **changes):
+def issue_mail(language: str = "en", **changes: Any) -> RenderedMail:
     return render_mail("issue", language, **context_of("issue", language) | changes)
 
 
 def test_four_substantial_articles_stay_far_below_what_gmail_cuts():
-    long_articles = [replace(each, html=Markup(SIEGE * 2)) for each in articles("en")]
+    long_text = safe(SIEGE + SICILY + COALITION * 2)
+    long_articles = [replace(each, html=long_text) for each in articles("en")]
 
     html = issue_mail(articles=long_articles).html
 
-    assert len(Page(html).text.split()) > 1800
-    assert len(html.encode()) < 60_000
+    assert len(Page(html).text.split()) > 2000
+    assert len(html.encode()) < 55_000
 
 
 def test_each_chosen_section_is_listed_at_the_top_and_can_be_reached():
@@ -104,8 +114,9 @@ def test_an_arabic_edition_runs_from_right_to_left_throughout():
     assert "direction:rtl" in html
     assert "direction:ltr" not in html
     assert 'dir="ltr"' not in html
-    assert not re.search(r"(padding|border)-left:", html)
-    assert "text-align:left" not in re.sub(r'<div class="mj-[^>]*>', "", html)
+    assert "border-left:" not in html
+    assert "padding-right:22px" in html  # where the bullets of a list stand
+    assert set(re.findall(r"text-align:left[^>]*>(.)", html)) <= {"<"}  # engine's own boxes
 
 
 def test_an_english_article_in_an_arabic_edition_keeps_its_own_direction():
@@ -113,7 +124,7 @@ def test_an_english_article_in_an_arabic_edition_keeps_its_own_direction():
 
     (english,) = (div for div in page.all("div") if div.get("lang") == "en")
     assert english["dir"] == "ltr"
-    assert "اللغة الإنجليزية" in page.text or "الإنجليزية" in page.text
+    assert "الإنجليزية" in page.text
 
 
 def test_arabic_is_neither_spaced_nor_slanted():
@@ -138,16 +149,15 @@ def test_an_editors_table_stays_a_table_and_may_scroll():
     assert {"class": "scroll", "style": "overflow-x:auto"} in page.all("div")
 
 
-def test_an_image_from_elsewhere_becomes_a_link_because_loading_it_would_tell_who_reads():
-    foreign = article(
-        html=Markup('<p><img src="https://weekly.example.other/x.png" alt="A <map>"></p>')
-    )
+def test_a_column_keeps_the_side_that_its_table_gives_it():
+    html = "<table><tr><th align='right'>1</th><td align='right'>2</td></tr></table>"
 
-    page = Page(issue_mail(articles=[foreign]).html)
+    page = Page(issue_mail(articles=[article(html=safe(html))]).html)
 
-    assert not page.all("img")
-    assert "https://weekly.example.other/x.png" in page.links
-    assert "A <map>" in page.text
+    (head,) = page.all("th")
+    (cell,) = (td for td in page.all("td") if td.get("align") == "right")
+    for one in (head, cell):
+        assert one["style"].endswith(";text-align:right")
 
 
 @pytest.mark.parametrize(
@@ -162,12 +172,12 @@ def test_an_image_from_elsewhere_becomes_a_link_because_loading_it_would_tell_wh
 )
 def test_markup_that_no_editor_can_have_meant_is_refused(html):
     with pytest.raises(RenderingError, match="issue"):
-        issue_mail(articles=[article(html=Markup(html))])
+        issue_mail(articles=[article(html=safe(html))])
 
 
 def test_words_that_look_like_markup_or_styles_are_let_through():
     words = "&lt;mj-text&gt; @import url(x) <b>bold</b><br>&nbsp;&amp;"
 
-    page = Page(issue_mail(articles=[article(html=Markup(f"<p>{words}</p>"))]).html)
+    page = Page(issue_mail(articles=[article(html=safe(f"<p>{words}</p>"))]).html)
 
     assert "<mj-text> @import url(x) bold &" in page.text
