@@ -3,7 +3,7 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from newsletter import mailbox, operation
+from newsletter import operation
 from newsletter.api import views as api
 from newsletter.archive import views as archive
 from newsletter.background import init_background
@@ -12,6 +12,7 @@ from newsletter.delivery import tasks as _delivery_tasks  # noqa: F401  # regist
 from newsletter.desk import login
 from newsletter.desk import views as desk
 from newsletter.links import Links
+from newsletter.mailbox import views as mailbox
 from newsletter.pages import init_pages
 from newsletter.settings import Settings, load_settings
 from newsletter.subscribers import tasks as _subscriber_tasks  # noqa: F401  # the same
