@@ -85,15 +85,15 @@ class _Writer(HTMLParser):
 
     def _write(self, tag: str, attributes: dict[str, str], end: str = ">") -> None:
         if tag in self.styles:
-            attributes = attributes | {"style": self._style(tag, attributes)}
+            attributes["style"] = self._style(tag, attributes)
         written = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
         self.written.append(f"<{tag}{written}{end}")
 
     def _style(self, tag: str, attributes: dict[str, str]) -> str:
-        """What the element is given by its name, then what it brings along."""
+        """What the element is given by its name, then what it brings along itself."""
         styles = [self.styles[tag]]
         if "align" in attributes:
-            styles.append(f"text-align:{attributes['align']}")
+            styles.append(f"text-align:{attributes.pop('align')}")
         if "style" in attributes:
             styles.append(attributes["style"])
         return ";".join(styles)

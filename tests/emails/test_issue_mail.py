@@ -94,7 +94,7 @@ def test_the_inbox_shows_the_preheader_and_nothing_else():
 
     preview = re.search(r"<div style=\"display:none[^>]*>([^<]*)</div>", html)
     assert preview
-    assert preview[1].startswith("The blockade tightens, and an oil trail leads to Sicily&#847;")
+    assert preview[1].startswith("The blockade tightens, and an oil trail leads to Sicily\u034f")
 
 
 def test_without_a_preheader_the_inbox_shows_the_subject():
@@ -103,7 +103,7 @@ def test_without_a_preheader_the_inbox_shows_the_subject():
     html = issue_mail(issue=replace(context["issue"], preheader="")).html
 
     assert '"quiet" style="font-size:0px;padding:14px 0 0' not in html
-    assert "Derna under siege&#847;" in html
+    assert "Derna under siege\u034f" in html
 
 
 def test_an_arabic_edition_runs_from_right_to_left_throughout():
@@ -155,7 +155,7 @@ def test_a_column_keeps_the_side_that_its_table_gives_it():
     page = Page(issue_mail(articles=[article(html=safe(html))]).html)
 
     (head,) = page.all("th")
-    (cell,) = (td for td in page.all("td") if td.get("align") == "right")
+    (cell,) = (td for td in page.all("td") if "8px 0" in td["style"])
     for one in (head, cell):
         assert one["style"].endswith(";text-align:right")
 
