@@ -1,12 +1,26 @@
 """What all pages share: languages under a prefix, security headers, a page for every refusal."""
 
+import hashlib
 from collections.abc import Callable
+from email.utils import parseaddr
+from functools import lru_cache
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, current_app, g, jsonify, render_template, request
-from flask_babel import Babel
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    g,
+    jsonify,
+    render_template,
+    request,
+    url_for,
+)
+from flask_babel import Babel, format_date
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -27,6 +41,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 HSTS = "max-age=63072000; includeSubDomains"
+FOR_EVER = "public, max-age=31536000, immutable"  # an address that names its content
 
 
 class ReaderPages(Blueprint):
@@ -78,15 +93,37 @@ def absolute_url(endpoint: str, language: str | None = None, **values: str | int
     """The public address of a page; also outside of a request, in a worker."""
     config = settings()
     if language not in {None, config.default_language}:
-        values["language"] = cast(str, language)
+        values["language"] = language
     parts = urlsplit(config.public_url)
     adapter = current_app.url_map.bind(parts.netloc, url_scheme=parts.scheme)
     return adapter.build(endpoint, values, force_external=True)
 
 
+def asset_url(filename: str) -> str:
+    """The address of a static file, which names its content: browsers may keep it for ever."""
+    folder = cast(str, current_app.static_folder)
+    return url_for("static", filename=filename, v=_fingerprint(Path(folder) / filename))
+
+
+def this_page_in(language: str) -> str:
+    """The address of the page being made in another language, or else of the front page."""
+    endpoint = request.endpoint
+    if endpoint is None or not current_app.url_map.is_endpoint_expecting(endpoint, "language"):
+        return url_for("archive.front", language=language)
+    return url_for(endpoint, language=language, **(request.view_args or {}))
+
+
+@lru_cache
+def _fingerprint(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
 def _take_language(_endpoint: str | None, values: dict[str, Any] | None) -> None:
     if values and "language" in values:
         g.language = values.pop("language")
+    elif values is None:  # no such page: it is missing in the language of the address
+        first = request.path.split("/")[1]
+        g.language = first if first in LANGUAGES else None
 
 
 def _keep_language(endpoint: str, values: dict[str, Any]) -> None:
@@ -106,12 +143,19 @@ def _page_context() -> dict[str, Any]:
         "direction": direction(language),
         "languages": LANGUAGES,
         "absolute_url": absolute_url,
+        "asset_url": asset_url,
+        "this_page_in": this_page_in,
+        "contact": parseaddr(settings().contact)[1],
+        "format_date": format_date,
     }
 
 
 def _add_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    names_its_content = request.endpoint == "static" and "v" in request.args
+    if names_its_content and response.status_code < HTTPStatus.BAD_REQUEST:
+        response.headers["Cache-Control"] = FOR_EVER
     if not settings().is_trial:
         response.headers.setdefault("Strict-Transport-Security", HSTS)
     return response
@@ -124,7 +168,7 @@ def _refuse(error: NewsletterError) -> AnyResponse:
 def _refuse_request(error: HTTPException) -> AnyResponse:
     """A refusal by the framework (not found, too large …), on the same pages."""
     if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
-        return cast(AnyResponse, error.get_response())
+        return error.get_response()
     known = {404: "not_found", 405: "not_found", 413: "too_large", 429: "too_many", 500: "broken"}
     response = _refusal(error.code, known.get(error.code, "bad_request"), error.description or "")
     for name, value in error.get_headers():
