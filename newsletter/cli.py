@@ -3,20 +3,24 @@
 import sys
 
 import click
-from flask.cli import FlaskGroup
 
-from newsletter import create_app
+from newsletter.run import service
 from newsletter.settings import SettingsError
 
 
-@click.group(
-    cls=FlaskGroup,
-    create_app=create_app,
-    add_default_commands=False,
-    add_version_option=False,
-)
+@click.group()
 def newsletter() -> None:
     """A weekly publication in sections, by mail and on the web."""
+
+
+@newsletter.command()
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Where the web server listens."
+)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+def run(host: str, port: int) -> None:
+    """Run everything: web, workers, clock, Valkey, and in a trial the mail catcher."""
+    service.run(host, port)
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from newsletter.locales import LANGUAGES
 PROJECT = Path(__file__).parents[1]
 SECRETS_FOLDER = Path("/run/secrets")
 PREFIX = "NEWSLETTER_"
+ENV_FILE = f"{PREFIX}ENV_FILE"  # names another file than the project's `.env`
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 SHORTEST_KEY = 32  # characters
 LONGEST_SOCKET_PATH = 100  # bytes; the kernel's limit is 108
@@ -130,7 +131,6 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
-        env_file=".env",
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -221,6 +221,7 @@ def load_settings(**overrides: Any) -> Settings:
 
     Raises `SettingsError` with one line that names the variable and never shows its value.
     """
+    overrides.setdefault("_env_file", os.environ.get(ENV_FILE, PROJECT / ".env"))
     if SECRETS_FOLDER.is_dir():
         overrides.setdefault("_secrets_dir", SECRETS_FOLDER)
     try:

@@ -1,0 +1,1 @@
+"""`newsletter run`: everything in one place, started, watched and ended together."""
