@@ -1,0 +1,294 @@
+"""A small SMTP server whose every word can be scripted, for the misbehaviour of real relays.
+
+By itself it behaves, keeps what it accepts, and offers PIPELINING. A test gives it an `Act` for
+a stage ("greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "dot", "rset"),
+or a list of them for one connection after the other.
+"""
+
+import socket
+import ssl
+import threading
+from base64 import b64decode
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+Act = Callable[["Session"], None]
+
+
+class Gone(Exception):
+    """The connection ends here."""
+
+
+def say(text: str) -> Act:
+    """Answer with this (and nothing else)."""
+    return lambda session: session.say(text)
+
+
+def drop(session: "Session") -> None:
+    """Close the connection without a word."""
+    raise Gone
+
+
+def hang(session: "Session") -> None:
+    """Say nothing until the server is stopped."""
+    session.server.stopped.wait(30)
+    raise Gone
+
+
+def say_and_drop(text: str) -> Act:
+    """Answer, then close the connection."""
+
+    def act(session: "Session") -> None:
+        session.say(text)
+        raise Gone
+
+    return act
+
+
+def trickle(text: str, pause: float) -> Act:
+    """Answer one octet at a time."""
+
+    def act(session: "Session") -> None:
+        for character in text + "\r\n":
+            session.socket.sendall(character.encode())
+            if session.server.stopped.wait(pause):
+                raise Gone
+
+    return act
+
+
+def behave(session: "Session") -> None:
+    """Do what a good server does at this stage."""
+    session.behave()
+
+
+@dataclass
+class Received:
+    """A message that was accepted."""
+
+    sender: str
+    recipient: str
+    octets: bytes
+    connection: int
+
+
+@dataclass
+class SmtpServer:
+    """Listens on a free loopback port, or on a unix socket, from `with` to the end of it."""
+
+    script: Mapping[str, Act | Sequence[Act]] = field(default_factory=dict)
+    extensions: Sequence[str] = ("PIPELINING", "SIZE 100000000", "8BITMIME", "ENHANCEDSTATUSCODES")
+    tls: ssl.SSLContext | None = None
+    tls_from_the_start: bool = False
+    path: Path | None = None
+    messages: list[Received] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    logins: list[tuple[str, str]] = field(default_factory=list)
+    connections: int = 0
+    most_at_once: int = 0
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Self:
+        if self.path:
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(str(self.path))
+            self._listener.listen()
+        else:
+            self._listener = socket.create_server(("127.0.0.1", 0))
+        self.lock = threading.Lock()
+        self._open = 0
+        self._threads: list[threading.Thread] = []
+        self._sockets: list[socket.socket] = []
+        self._accepting = threading.Thread(target=self._accept)
+        self._accepting.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stopped.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
+        self._listener.close()
+        for one in self._sockets:
+            with suppress(OSError):  # it may be closed already
+                one.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def port(self) -> int:
+        port = self._listener.getsockname()[1]
+        assert isinstance(port, int)
+        return port
+
+    @property
+    def url(self) -> str:
+        if self.path:
+            return f"smtp+unix://{self.path}"
+        return f"{'smtps' if self.tls_from_the_start else 'smtp'}://127.0.0.1:{self.port}"
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            if not self.path:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.connections += 1
+            thread = threading.Thread(target=self._serve, args=(connection, self.connections))
+            self._sockets.append(connection)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        with self.lock:
+            self._open += 1
+            self.most_at_once = max(self.most_at_once, self._open)
+        session = Session(self, connection, number)
+        try:
+            session.talk()
+        except (Gone, OSError):
+            pass
+        finally:
+            with self.lock:
+                self._open -= 1
+            session.socket.close()
+
+
+class Session:
+    """One connection to the server."""
+
+    def __init__(self, server: SmtpServer, connection: socket.socket, number: int) -> None:
+        self.server = server
+        self.socket = connection
+        self.number = number
+        self.sender = self.recipient = self.line = ""
+        self.octets = b""
+        self._buffer = b""
+
+    def talk(self) -> None:
+        if self.server.tls_from_the_start:
+            self.encrypt()
+        self.play("greeting")
+        while True:
+            self.line = self.read_until(b"\r\n").decode("ascii", "replace")
+            with self.server.lock:
+                self.server.commands.append(self.line)
+            verb = self.line.split(" ")[0].lower()
+            self.play("ehlo" if verb == "helo" else verb)
+
+    def play(self, stage: str) -> None:
+        act = self.server.script.get(stage, behave)
+        if not callable(act):
+            act = act[self.number - 1] if self.number <= len(act) else behave
+        self.stage = stage
+        act(self)
+
+    def behave(self) -> None:
+        getattr(self, f"on_{self.stage}", self.on_unknown)()
+
+    def say(self, text: str) -> None:
+        self.socket.sendall(text.encode("latin-1") + b"\r\n")
+
+    def read_until(self, end: bytes) -> bytes:
+        while end not in self._buffer:
+            data = self.socket.recv(65536)
+            if not data:
+                raise Gone
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(end)
+        return line
+
+    def encrypt(self) -> None:
+        assert self.server.tls
+        self._buffer = b""
+        self.socket = self.server.tls.wrap_socket(self.socket, server_side=True)
+
+    def on_greeting(self) -> None:
+        self.say("220 relay.example ready")
+
+    def on_ehlo(self) -> None:
+        lines = ["relay.example", *self.server.extensions]
+        if self.server.tls and not isinstance(self.socket, ssl.SSLSocket):
+            lines.append("STARTTLS")
+        for line in lines[:-1]:
+            self.say(f"250-{line}")
+        self.say(f"250 {lines[-1]}")
+
+    def on_starttls(self) -> None:
+        self.say("220 2.0.0 go ahead")
+        self.encrypt()
+
+    def on_auth(self) -> None:
+        _, mechanism, *initial = self.line.split(" ")
+        if mechanism == "PLAIN":
+            _, user, password = b64decode(initial[0]).decode().split("\0")
+        else:
+            self.say("334 VXNlcm5hbWU6")
+            user = b64decode(self.read_until(b"\r\n")).decode()
+            self.say("334 UGFzc3dvcmQ6")
+            password = b64decode(self.read_until(b"\r\n")).decode()
+        self.server.logins.append((user, password))
+        self.say("235 2.7.0 welcome")
+
+    def on_mail(self) -> None:
+        self.sender = self.line.partition("<")[2].partition(">")[0]
+        self.say("250 2.1.0 sender ok")
+
+    def on_rcpt(self) -> None:
+        if not self.sender:
+            self.say("503 5.5.1 MAIL first")
+            return
+        self.recipient = self.line.partition("<")[2].partition(">")[0]
+        self.say("250 2.1.5 recipient ok")
+
+    def on_data(self) -> None:
+        if self.recipient:
+            self.take_body()
+        else:
+            self.say("554 5.5.1 no valid recipient")
+
+    def take_body(self) -> None:
+        self.say("354 go ahead")
+        self.play("body")
+        self.octets = b""
+        if not self._buffer.startswith(b".\r\n"):
+            self.octets = self.read_until(b"\r\n.\r\n") + b"\r\n"
+        else:
+            self.read_until(b".\r\n")
+        self.play("dot")
+        self.sender = self.recipient = ""
+
+    def on_body(self) -> None:
+        while len(self._buffer) < len(b".\r\n"):
+            data = self.socket.recv(65536)
+            if not data:
+                raise Gone
+            self._buffer += data
+
+    def on_dot(self) -> None:
+        with self.server.lock:
+            self.server.messages.append(
+                Received(self.sender, self.recipient, self.octets, self.number)
+            )
+        self.say("250 2.0.0 taken")
+
+    def on_rset(self) -> None:
+        self.sender = self.recipient = ""
+        self.say("250 2.0.0 forgotten")
+
+    def on_quit(self) -> None:
+        self.say("221 2.0.0 bye")
+        raise Gone
+
+    def on_unknown(self) -> None:
+        self.say("500 5.5.1 what?")
