@@ -77,7 +77,7 @@ class _Writer(HTMLParser):
         if len(self.open) > DEEPEST:
             raise TooDeep(f"The text is nested more than {DEEPEST} elements deep.")
         if tag == "table":
-            self.written.append('<div class="scroll" style="overflow-x:auto">')
+            self.written.append('<div class="scroll" tabindex="0" style="overflow-x:auto">')
         self._write(tag, attributes)
 
     def _leave(self, tag: str) -> None:

@@ -68,7 +68,7 @@ def _lay_out(mjml: str) -> str:
     unknown = set(MJML_TAG.findall(mjml)) - HEAD_TAGS - BODY_TAGS
     if unknown:
         raise ValueError(f"unknown tags {', '.join(sorted(unknown))}")
-    html: str = mjml2html(mjml, fonts={})  # without this it loads a font from a third party
+    html: str = mjml2html(mjml, fonts={})  # by default some would come from a third party
     _Check().feed(html)
     return html
 
