@@ -11,6 +11,7 @@ from newsletter.database import db, migrate
 from newsletter.delivery import tasks as _delivery_tasks  # noqa: F401  # registers its tasks
 from newsletter.desk import login
 from newsletter.desk import views as desk
+from newsletter.limits import signup_limits_of
 from newsletter.links import Links
 from newsletter.mailbox import views as mailbox
 from newsletter.pages import init_pages
@@ -28,6 +29,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.from_mapping(flask_config(settings))
     app.extensions["settings"] = settings
     app.extensions["links"] = Links(settings.secret_keys)
+    app.extensions["signup_limits"] = signup_limits_of(settings)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way

@@ -162,7 +162,9 @@ def _add_headers(response: Response) -> Response:
 
 
 def _refuse(error: NewsletterError) -> AnyResponse:
-    return _refusal(error.status, error.page, str(error), error)
+    response = _refusal(error.status, error.page, str(error), error)
+    response.headers.update(error.headers)
+    return response
 
 
 def _refuse_request(error: HTTPException) -> AnyResponse:

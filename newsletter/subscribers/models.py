@@ -71,9 +71,9 @@ class Signup(Base):
     __table_args__ = (
         Index(
             None,
-            "asked_at",
-            postgresql_where=text("answered_at IS NULL"),
-            sqlite_where=text("answered_at IS NULL"),
+            "answered_at",
+            postgresql_where=text("confirmed_at IS NULL"),
+            sqlite_where=text("confirmed_at IS NULL"),
         ),
         {"sqlite_autoincrement": True},
     )
@@ -82,7 +82,6 @@ class Signup(Base):
     nonce: Mapped[int]
     address: Mapped[str]
     address_key: Mapped[str]
-    counting_key: Mapped[str]
     choice: Mapped[int]
     language: Mapped[str]
     source: Mapped[str]

@@ -352,7 +352,6 @@ def upgrade() -> None:
         sa.Column("nonce", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("address_key", sa.Text(), nullable=False),
-        sa.Column("counting_key", sa.Text(), nullable=False),
         sa.Column("choice", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("language", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
@@ -371,11 +370,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("signup", schema=None) as batch_op:
         batch_op.create_index(
-            batch_op.f("ix_signup_asked_at"),
-            ["asked_at"],
+            batch_op.f("ix_signup_answered_at"),
+            ["answered_at"],
             unique=False,
-            postgresql_where=sa.text("answered_at IS NULL"),
-            sqlite_where=sa.text("answered_at IS NULL"),
+            postgresql_where=sa.text("confirmed_at IS NULL"),
+            sqlite_where=sa.text("confirmed_at IS NULL"),
         )
         batch_op.create_index(
             batch_op.f("ix_signup_subscriber_id"), ["subscriber_id"], unique=False
@@ -550,9 +549,9 @@ def downgrade() -> None:
     with op.batch_alter_table("signup", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_signup_subscriber_id"))
         batch_op.drop_index(
-            batch_op.f("ix_signup_asked_at"),
-            postgresql_where=sa.text("answered_at IS NULL"),
-            sqlite_where=sa.text("answered_at IS NULL"),
+            batch_op.f("ix_signup_answered_at"),
+            postgresql_where=sa.text("confirmed_at IS NULL"),
+            sqlite_where=sa.text("confirmed_at IS NULL"),
         )
 
     op.drop_table("signup")
