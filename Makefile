@@ -1,0 +1,83 @@
+# What a person types; `make` alone lists it. After any of these the command is .venv/bin/newsletter
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
+CATALOGUES := $(wildcard newsletter/translations/*/LC_MESSAGES/messages.po)
+LOCK := $(BIN)/uv --quiet pip compile --generate-hashes --universal --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
+export PIP_ROOT_USER_ACTION := ignore
+
+.PHONY: help setup demo run test check browser translations lock clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name words; do \
+		printf '  make %-14s%s\n' "$$name" "$$words"; done
+
+demo: setup ## the whole main job, from signing up to the sent issue; PORT=8123 for another port
+	@$(BIN)/newsletter demo $(if $(PORT),--port $(PORT))
+
+run: setup ## everything in one place, for a trial of your own; PORT=8123 for another port
+	@$(BIN)/newsletter run $(if $(PORT),--port $(PORT))
+
+test: check browser ## all checks, then all tests, on real servers
+	@$(BIN)/pytest
+
+check: .venv/.ready-for-tests $(CATALOGUES:.po=.mo) ## formatting, lint, types, who may import whom
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo > .venv/imports.log || { cat .venv/imports.log; exit 1; }
+	@echo "Checked: formatting, lint, types, imports."
+
+setup: .venv/.ready $(CATALOGUES:.po=.mo) ## install into .venv, nothing else
+
+translations: .venv/.ready-for-tests ## bring the catalogues up to date with the words in the code
+	@mkdir -p .cache
+	@$(BIN)/pybabel --quiet extract --mapping-file babel.cfg --sort-by-file --no-wrap \
+		--add-location file --output-file .cache/messages.pot .
+	@$(BIN)/pybabel --quiet update --input-file .cache/messages.pot --output-dir newsletter/translations \
+		--no-fuzzy-matching --no-wrap --ignore-obsolete
+
+lock: .venv/.ready-for-tests ## choose the newest versions of what requirements*.in name
+	@$(LOCK) --upgrade requirements.in --output-file requirements.txt
+	@$(LOCK) --upgrade requirements-dev.in --output-file requirements-dev.txt
+
+clean: ## remove what was installed and built; data in instance/ stays
+	@rm -rf .venv .cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	@find newsletter tests -name __pycache__ -type d -exec rm -rf {} +
+	@rm -f $(CATALOGUES:.po=.mo)
+
+.venv/bin/pip:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: PYTHON=/path/to/python3 make …" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo "Python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
+
+.venv/.ready: requirements.txt pyproject.toml | .venv/bin/pip
+	@echo "Installing into .venv (half a minute, the first time) …"
+	@$(PIP) --require-hashes --requirement requirements.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.ready-for-tests: requirements-dev.txt | .venv/.ready
+	@echo "Installing what tests and checks need …"
+	@$(PIP) --require-hashes --requirement requirements-dev.txt
+	@touch $@
+
+%.mo: %.po | .venv/.ready
+	@$(BIN)/pybabel --quiet compile --input-file $< --output-file $@
+
+# Debian's Chromium, where it may be installed; elsewhere its tests are skipped, but never in CI.
+browser:
+	@command -v chromium > /dev/null || { \
+		as_root=; test "$$(id -u)" = 0 || as_root="sudo -n"; \
+		if command -v apt-get > /dev/null && $$as_root true 2> /dev/null; then \
+			echo "Installing Chromium for the browser tests …"; \
+			$$as_root apt-get -qq update && DEBIAN_FRONTEND=noninteractive $$as_root apt-get -qq install \
+				--yes --no-install-recommends chromium fonts-dejavu-core > /dev/null; \
+		fi; \
+		command -v chromium > /dev/null || { \
+			echo "Chromium is not there: no browser tests. On Debian: apt-get install chromium"; \
+			test "$$CI" != true; }; }
