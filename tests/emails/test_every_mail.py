@@ -89,6 +89,10 @@ def test_the_text_has_plain_line_ends_no_gaps_and_one_end(mail):
     assert mail.text == mail.text.strip("\n") + "\n"
 
 
+def test_the_lines_of_the_text_are_no_longer_than_a_terminal_is_wide(mail):
+    assert not [line for line in mail.text.split("\n") if len(line) > 72 and " " in line]
+
+
 def test_page_and_text_name_the_publisher_and_how_to_reach_it(mail, page):
     for word in ("1 Example Street", "editors@weekly.example"):
         assert word in mail.text
