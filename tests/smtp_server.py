@@ -171,9 +171,11 @@ class Session:
         self.server = server
         self.socket = connection
         self.number = number
-        self.sender = self.recipient = self.line = ""
+        self.line = ""
+        self.sender: str | None = None
+        self.recipient: str | None = None
         self.octets = b""
-        self._buffer = b""
+        self._buffer = bytearray()
 
     def talk(self) -> None:
         if self.server.tls_from_the_start:
@@ -200,17 +202,23 @@ class Session:
         self.socket.sendall(text.encode("latin-1") + b"\r\n")
 
     def read_until(self, end: bytes) -> bytes:
-        while end not in self._buffer:
-            data = self.socket.recv(65536)
-            if not data:
-                raise Gone
-            self._buffer += data
-        line, _, self._buffer = self._buffer.partition(end)
+        searched = 0
+        while (position := self._buffer.find(end, searched)) < 0:
+            searched = max(0, len(self._buffer) - len(end))
+            self.read()
+        line = bytes(self._buffer[:position])
+        del self._buffer[: position + len(end)]
         return line
+
+    def read(self) -> None:
+        data = self.socket.recv(65536)
+        if not data:
+            raise Gone
+        self._buffer += data
 
     def encrypt(self) -> None:
         assert self.server.tls
-        self._buffer = b""
+        self._buffer.clear()
         self.socket = self.server.tls.wrap_socket(self.socket, server_side=True)
 
     def on_greeting(self) -> None:
@@ -245,7 +253,7 @@ class Session:
         self.say("250 2.1.0 sender ok")
 
     def on_rcpt(self) -> None:
-        if not self.sender:
+        if self.sender is None:
             self.say("503 5.5.1 MAIL first")
             return
         self.recipient = self.line.partition("<")[2].partition(">")[0]
@@ -266,24 +274,21 @@ class Session:
         else:
             self.read_until(b".\r\n")
         self.play("dot")
-        self.sender = self.recipient = ""
+        self.sender = self.recipient = None
 
     def on_body(self) -> None:
         while len(self._buffer) < len(b".\r\n"):
-            data = self.socket.recv(65536)
-            if not data:
-                raise Gone
-            self._buffer += data
+            self.read()
 
     def on_dot(self) -> None:
         with self.server.lock:
             self.server.messages.append(
-                Received(self.sender, self.recipient, self.octets, self.number)
+                Received(self.sender or "", self.recipient or "", self.octets, self.number)
             )
         self.say("250 2.0.0 taken")
 
     def on_rset(self) -> None:
-        self.sender = self.recipient = ""
+        self.sender = self.recipient = None
         self.say("250 2.0.0 forgotten")
 
     def on_quit(self) -> None:

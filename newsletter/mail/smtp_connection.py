@@ -309,15 +309,15 @@ def _resolve(address: RelayAddress) -> deque[_Candidate]:
 
 
 def _first_octets(buffers: deque[bytes | memoryview]) -> bytes:
-    """One TLS record; the same again as long as nothing was taken away or put behind."""
-    taken: list[bytes | memoryview] = []
-    octets = 0
+    """One TLS record at most; the same again, or longer, as long as nothing was taken away."""
+    taken: list[memoryview] = []
+    room = _TLS_RECORD
     for buffer in buffers:
-        if octets >= _TLS_RECORD:
+        taken.append(memoryview(buffer)[:room])
+        room -= len(taken[-1])
+        if not room:
             break
-        taken.append(buffer)
-        octets += len(buffer)
-    return b"".join(taken)[:_TLS_RECORD]
+    return b"".join(taken)
 
 
 def _sentence(error: OSError) -> str:
