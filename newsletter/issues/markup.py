@@ -44,6 +44,7 @@ def to_html(markdown: str, *, anchor: str, direction: Direction, images_under: s
     a stranger who reads.
     """
     tokens = list(_with_plain_footnotes(parse(markdown), anchor))
+    _level_headings(tokens)
     for token in tokens:
         _dress(token)
         if token.children:
@@ -70,12 +71,20 @@ def to_text(markdown: str, *, image: str = "Image") -> str:
     return tidy(plain_text.lay_out(parse(markdown), image))
 
 
+def _level_headings(tokens: Iterable[Token]) -> None:
+    """Let headings begin at `<h3>` and go down one step at a time, as screen readers expect."""
+    above: list[int] = []
+    for token in tokens:
+        if token.type == "heading_open":
+            written = max(int(token.tag[1]), 2)  # "#" would be a section
+            above = [*(level for level in above if level < written), written]
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = f"h{min(FIRST_HEADING + len(above) - 1, LAST_HEADING)}"
+
+
 def _dress(token: Token) -> None:
-    """Give an element the level, scope or alignment that it has with us."""
-    if token.type in {"heading_open", "heading_close"}:
-        below_headline = max(int(token.tag[1]) - 2, 0)
-        token.tag = f"h{min(FIRST_HEADING + below_headline, LAST_HEADING)}"
-    elif token.type in {"th_open", "td_open"}:
+    """Give a cell of a table the scope or alignment that it has with us."""
+    if token.type in {"th_open", "td_open"}:
         if style := token.attrs.pop("style", ""):
             token.attrs["align"] = str(style).removeprefix("text-align:")
         if token.tag == "th":

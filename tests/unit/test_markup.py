@@ -137,6 +137,12 @@ def test_headings_stand_below_the_headline_whatever_the_editor_chose():
     assert tags == ["h3", "h3", "h4", "h5", "h6", "h6"]
 
 
+def test_headings_go_down_one_step_at_a_time_whatever_the_editor_left_out():
+    tags = re.findall(r"<(h\d)>", html("### A\n##### B\n### C\n## D\n#### E\n"))
+
+    assert tags == ["h3", "h4", "h3", "h3", "h4"]
+
+
 @pytest.mark.parametrize(
     "markdown",
     [
@@ -188,7 +194,7 @@ def test_an_image_from_elsewhere_is_linked_to_and_never_loaded(markdown, target,
         ("«قال» and more", "rtl", "<p>"),
         ("Derna: درنة", "rtl", '<p dir="ltr">'),
         ("1,200 (!) **درنة**", "ltr", '<p dir="rtl">'),
-        ("### درنة", "ltr", '<h4 dir="rtl">'),
+        ("### درنة", "ltr", '<h3 dir="rtl">'),
         ("> درنة", "ltr", '<blockquote dir="rtl">\n<p>'),
         ("- درنة\n- Derna", "ltr", '<ul dir="rtl">\n<li>درنة</li>\n<li dir="ltr">Derna'),
         ("- Derna\n- درنة", "ltr", '<ul>\n<li>Derna</li>\n<li dir="rtl">درنة'),
