@@ -1,0 +1,80 @@
+"""Addresses that no issue may go to, kept as keyed hashes, so that the no outlives the address."""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, select, update
+
+from newsletter.database import db
+from newsletter.subscribers.hashes import HashPurpose, hashes
+from newsletter.subscribers.lookup import hold_address, insert_unless_there
+from newsletter.subscribers.models import (
+    ConsentEvent,
+    ConsentKind,
+    Suppression,
+    SuppressionReason,
+)
+
+FOR_GOOD = frozenset(
+    {SuppressionReason.COMPLAINT, SuppressionReason.MANUAL, SuppressionReason.NEVER_AGAIN}
+)
+"""Reasons that stop confirmations too; after a hard bounce people may come back."""
+
+
+def suppress(address_key: str, reason: SuppressionReason, *, source: str, now: datetime) -> None:
+    """Let no issue go to an address any more; a reason for good is never weakened by a bounce."""
+    if reason_of(address_key) in {reason, *FOR_GOOD}:
+        return
+    row = {
+        "address_hash": hashes(HashPurpose.SUPPRESSION, address_key)[0],
+        "reason": reason,
+        "suppressed_at": now,
+    }
+    db.session.execute(insert_unless_there(Suppression), [row])
+    db.session.execute(
+        update(Suppression)
+        .where(_is_of(address_key), Suppression.reason.not_in(FOR_GOOD))
+        .values(reason=reason)
+    )
+    subscriber = hold_address(address_key)
+    if subscriber is None:
+        return
+    subscriber.suppressed_at = now
+    db.session.add(
+        ConsentEvent(
+            subscriber_id=subscriber.id,
+            kind=ConsentKind.SUPPRESSED,
+            at=now,
+            source=source,
+            reason=reason,
+        )
+    )
+
+
+def reason_of(address_key: str) -> SuppressionReason | None:
+    """Why no issue may go to an address, or None if it may."""
+    reasons = db.session.scalars(select(Suppression.reason).where(_is_of(address_key))).all()
+    return next((reason for reason in reasons if reason in FOR_GOOD), next(iter(reasons), None))
+
+
+def suppressed_among(address_keys: list[str]) -> set[str]:
+    """Those of many addresses that no issue may go to."""
+    key_of = {
+        found: address_key
+        for address_key in address_keys
+        for found in hashes(HashPurpose.SUPPRESSION, address_key)
+    }
+    query = select(Suppression.address_hash).where(Suppression.address_hash.in_(key_of))
+    return {key_of[found] for found in db.session.scalars(query)}
+
+
+def lift_bounce(address_key: str) -> None:
+    """Forget a hard bounce: a confirmation has just come back from the mailbox."""
+    db.session.execute(
+        delete(Suppression).where(
+            _is_of(address_key), Suppression.reason == SuppressionReason.HARD_BOUNCE
+        )
+    )
+
+
+def _is_of(address_key: str) -> ColumnElement[bool]:
+    return Suppression.address_hash.in_(hashes(HashPurpose.SUPPRESSION, address_key))
