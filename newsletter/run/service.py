@@ -41,7 +41,7 @@ from newsletter.settings import (
 WEB_PROCESSES, WEB_THREADS = 2, 8
 WORKER_PROCESSES = 2  # of each worker
 BACKLOG = 2048
-START_SECONDS = 60
+START_SECONDS = 120
 ROOT_IS_FINE = "ignore:You're running the worker with superuser privileges"  # no pickle is read
 
 VALKEY, WEB, MAIL, CLOCK = "valkey", "web", "mail", "clock"
@@ -55,6 +55,7 @@ def run(host: str, port: int) -> None:
     Raises `SettingsError`, or `click.ClickException` when another run has the instance folder,
     the port is taken, or something does not start.
     """
+    os.umask(0o077)
     settings = load_settings()
     instance = settings.instance_path.absolute()
     with ExitStack() as stack:
