@@ -84,6 +84,13 @@ def outline(markdown: str) -> Outline:
     return Outline(tuple(headings), open_fence)
 
 
+def words_of_line(line: str) -> str:
+    """Read a headline as its words alone; raise `UnreadableMarkup` if it is out of bounds."""
+    line = tidy(line)
+    _check_brackets(line)
+    return words(_reader.parseInline(line)).strip()
+
+
 def words(tokens: Iterable[Token]) -> str:
     """The words alone, on one line, without links and emphasis."""
     return "".join(
