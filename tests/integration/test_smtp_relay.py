@@ -178,13 +178,17 @@ def test_silence_before_the_dot_is_not_now(place, stage, extensions):
 @both_ways
 @pytest.mark.parametrize("place", [*STAGES, "dot"])
 @pytest.mark.parametrize("act", [say, say_and_drop])
-def test_421_is_not_now_wherever_it_comes(place, act, extensions):
-    with SmtpServer({place: act("421 4.3.2 going down")}, extensions) as server:
-        answer = answer_of(server)
+def test_421_is_not_now_and_the_end_of_the_connection_wherever_it_comes(place, act, extensions):
+    script = {place: [act("421 4.3.2 going down")]}
+    with SmtpServer(script, extensions) as server, relay_to(server) as relay:
+        [(_, answer)] = relay.hand_over([a_message(1)])
+        [(_, next_answer)] = relay.hand_over([a_message(2)])
 
     assert (answer.outcome, answer.code, answer.status) == (Outcome.NOT_NOW, 421, "4.3.2")
     assert answer.stage is (STAGES | {"dot": Stage.DOT})[place]
     assert "going down" in answer.text
+    assert next_answer.outcome is Outcome.ACCEPTED
+    assert [one.connection for one in server.messages] == [2]
 
 
 @both_ways
