@@ -9,9 +9,10 @@ from newsletter.locales import LANGUAGES
 from newsletter.mail.contents import Article, IssueHead, Publication, SectionLink
 
 SITE = "https://weekly.example"
-UNSUBSCRIBE_URL = f"{SITE}/unsubscribe/{'u' * 48}"
-PREFERENCES_URL = f"{SITE}/preferences/{'p' * 48}"
-CONFIRM_URL = f"{SITE}/confirm/{'c' * 48}"
+# Tokens hold hyphens, where a careless wrapping breaks them.
+UNSUBSCRIBE_URL = f"{SITE}/unsubscribe/{'u-' * 24}"
+PREFERENCES_URL = f"{SITE}/preferences/{'p-' * 24}"
+CONFIRM_URL = f"{SITE}/confirm/{'c-' * 24}"
 
 PUBLICATIONS = {
     "en": Publication(
