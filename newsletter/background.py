@@ -5,13 +5,16 @@ may run twice; a retry is a `due_at`, never a countdown; a lost hint is found by
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from celery import Celery, Task, signals
 from celery.schedules import schedule
 from flask import Flask, current_app
-from kombu.exceptions import OperationalError
+from kombu import Connection
+from kombu.exceptions import ChannelError, OperationalError
 from redis.exceptions import RedisError
 
 from newsletter.database import db
@@ -35,6 +38,9 @@ CLOCK = {
     "subscribers.forget_unconfirmed": timedelta(hours=1),
     "delivery.forget_notices": timedelta(hours=1),
 }
+
+NO_ANSWER = (OperationalError, RedisError, OSError)
+PATIENCE = 1  # seconds that workers have to say that they live
 
 TASK_MINUTES = 15  # the hard limit of a task: above the longest wait for a relay's answer
 VISIBILITY_SECONDS = 30 * 60  # above the hard limit, or Redis hands a running task out again
@@ -60,6 +66,8 @@ def init_background(app: Flask, broker_url: str) -> None:
             "socket_timeout": 20,
             "socket_keepalive": True,
             "health_check_interval": 10,
+            "max_retries": 1,  # of a hint; a worker that starts has patience of its own
+            "interval_start": 0,
         },
         visibility_timeout=VISIBILITY_SECONDS,
         task_ignore_result=True,
@@ -96,8 +104,35 @@ def hint(task: str, *args: int) -> None:
     celery = _current()
     try:
         celery.send_task(task, args=args, queue=QUEUES[task], retry=False)
-    except (OperationalError, RedisError, OSError):
+    except NO_ANSWER:
         log.warning("no hint for %s: Redis does not answer; the clock will find the work", task)
+
+
+def waiting(queue: str) -> int:
+    """How many tasks wait in a queue for a worker; 0 when Redis does not answer."""
+    try:
+        with _broker() as connection:
+            return int(connection.SimpleQueue(queue).qsize())
+    except (*NO_ANSWER, ChannelError):  # an empty queue is a missing key, and a complaint
+        return 0
+
+
+def is_consumed(queue: str) -> bool:
+    """Whether a worker lives that takes tasks from a queue; False when Redis does not answer."""
+    try:
+        with _broker() as connection:
+            inspect = _current().control.inspect(timeout=PATIENCE, connection=connection)
+            workers = inspect.active_queues() or {}
+    except NO_ANSWER:
+        return False
+    return any(taken["name"] == queue for queues in workers.values() for taken in queues)
+
+
+@contextmanager
+def _broker() -> Iterator[Connection]:
+    """A connection to Redis of our own; raises one of `NO_ANSWER` soon if there is none."""
+    with _current().connection_for_write() as connection:
+        yield connection.ensure_connection(max_retries=1, interval_start=0, timeout=PATIENCE)
 
 
 def _current() -> Celery:

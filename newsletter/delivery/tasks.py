@@ -1,1 +1,85 @@
 """What workers do to get mail out."""
+
+import os
+import socket
+from datetime import UTC, datetime
+
+from celery import shared_task
+from flask import current_app
+
+from newsletter.background import ISSUES, NOTICES, hint, waiting
+from newsletter.database import transaction
+from newsletter.delivery import notices, sending, sweep
+from newsletter.mail.smtp import Limits, Relay, RelayAddress
+from newsletter.pages import settings
+
+LIMITS = Limits(before_dot=120)  # with the wait after the dot, less than a task may last
+
+
+@shared_task(name="delivery.send_issue")
+def send_issue(issue_id: int) -> None:
+    """Send an issue for half a minute, if there is a free slot."""
+    sending.send_issue(issue_id, relay(), clock=now)
+
+
+@shared_task(name="delivery.send_notices")
+def send_notices() -> None:
+    """Send the notices that are due."""
+    notices.send_notices(relay(), clock=now)
+
+
+@shared_task(name="delivery.sweep_issues")
+def sweep_issues() -> None:
+    """Sort out what died, cut what is due again, close what is done, call more senders."""
+    with transaction():
+        sweep.expire_leases(now=now())
+    with transaction():
+        sweep.cut_retries(now=now())
+    with transaction():
+        sweep.close_issues(now=now())
+    with transaction():
+        openings = sweep.openings(now=now())
+    called = waiting(ISSUES)
+    for issue_id in openings.elements():
+        if called > 0:
+            called -= 1  # a hint from before still waits for a worker
+        else:
+            hint("delivery.send_issue", issue_id)
+
+
+@shared_task(name="delivery.sweep_notices")
+def sweep_notices() -> None:
+    """Queue again what died, and call a sender if there is work."""
+    with transaction():
+        notices.expire_leases(now=now())
+    with transaction():
+        are_due = notices.are_due(now=now())
+    if are_due and not waiting(NOTICES):
+        hint("delivery.send_notices")
+
+
+@shared_task(name="delivery.forget_notices")
+def forget_notices() -> None:
+    """Delete what is too old to count."""
+    with transaction():
+        notices.forget_notices(now=now())
+
+
+def now() -> datetime:
+    """The clock of a worker."""
+    return datetime.now(UTC)
+
+
+def relay() -> Relay:
+    """The relay of this process, its connections kept open from task to task."""
+    key = f"relay:{os.getpid()}"  # a child must not talk on its parent's connections
+    if key not in current_app.extensions:
+        config = settings()
+        current_app.extensions[key] = Relay(
+            RelayAddress.parse(config.relay_url),
+            helo=socket.getfqdn(),
+            connections=config.smtp_connections,
+            limits=LIMITS,
+        )
+    kept: Relay = current_app.extensions[key]
+    return kept

@@ -1,0 +1,46 @@
+"""When to try again, and when to stop.
+
+A reader's mail server that says "not now" is asked again after a minute, then less and less
+often, for three days. What a relay says about us, not about a reader, stops the sending instead.
+"""
+
+from datetime import datetime, timedelta
+
+from newsletter.mail.smtp import Answer, Outcome, Stage
+
+PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 20, 40))
+LONGEST_PAUSE = timedelta(hours=1)
+JITTER = 0.1  # of a pause: what was refused together need not come back together
+PERIOD = timedelta(days=3)
+
+BEFORE_ANY_MESSAGE = {Stage.CONNECT, Stage.GREETING, Stage.HELLO, Stage.TLS, Stage.AUTH}
+
+
+def next_attempt(
+    attempts: int, *, first_at: datetime, now: datetime, jitter: float
+) -> datetime | None:
+    """When to try again after so many attempts; None when the first was three days ago.
+
+    `jitter`, from 0 to 1, makes the pause up to a tenth longer.
+    """
+    if now - first_at >= PERIOD:
+        return None
+    pause = PAUSES[attempts - 1] if attempts <= len(PAUSES) else LONGEST_PAUSE
+    return now + pause * (1 + JITTER * jitter)
+
+
+def is_about_us(answer: Answer) -> bool:
+    """Whether the relay would say the same whoever the reader is: stop asking for a while."""
+    if answer.stage in BEFORE_ANY_MESSAGE:
+        return True
+    return answer.stage is Stage.MAIL and answer.outcome is Outcome.NEVER
+
+
+def is_final(answer: Answer) -> bool:
+    """Whether a message is refused for good: 5yz, unless it is about us."""
+    return answer.outcome is Outcome.NEVER and not is_about_us(answer)
+
+
+def spread(number: int) -> float:
+    """A jitter for the row of this number: always the same, and different from its neighbour's."""
+    return number * 0.618 % 1

@@ -1,0 +1,58 @@
+"""Put a reader's own values between the finished bytes of an edition."""
+
+import hmac
+from datetime import datetime
+from email.utils import parseaddr
+
+from newsletter.delivery.ledger import Waiting
+from newsletter.links import Links, Purpose
+from newsletter.mail.identifiers import message_id, verp_sender
+from newsletter.mail.message import Hole, Template, date_header
+from newsletter.mail.smtp import Message
+from newsletter.settings import Settings
+
+
+class Splicer:
+    """Makes the message of each reader of one issue."""
+
+    def __init__(self, issue_id: int, message_key: bytes, config: Settings, links: Links) -> None:
+        self._issue_id = issue_id
+        self._message_key = message_key
+        self._links = links
+        self._domain = parseaddr(config.mail_from)[1].rpartition("@")[2]
+        self._bounce_domain = config.bounce_domain
+        self._envelope_key = delivery_keys(config)[0]
+
+    def message(self, template: Template, delivery: Waiting, dated_at: datetime) -> Message:
+        """The finished message in its envelope; the same bytes on every attempt.
+
+        Raises `BadLetter` for an address that fits into no mail.
+        """
+        who = (delivery.subscriber_id, self._issue_id)
+        values = {
+            Hole.RECIPIENT: delivery.address.encode("ascii", "replace"),
+            Hole.DATE: date_header(dated_at),
+            Hole.MESSAGE_ID: message_id(self._message_key, delivery.id, self._domain).encode(),
+            Hole.UNSUBSCRIBE: self._links.token(Purpose.UNSUBSCRIBE, *who).encode(),
+            Hole.PREFERENCES: self._links.token(Purpose.PREFERENCES, *who).encode(),
+        }
+        return Message(
+            key=delivery.id,
+            sender=verp_sender(self._envelope_key, delivery.id, self._bounce_domain),
+            recipient=delivery.address,
+            parts=template.fill(values),
+        )
+
+
+def delivery_keys(config: Settings) -> list[bytes]:
+    """What signs the envelope senders of deliveries: the first signs, all verify."""
+    return _keys(config, b"envelope:delivery")
+
+
+def notice_keys(config: Settings) -> list[bytes]:
+    """The same for notices, which are numbered apart."""
+    return _keys(config, b"envelope:notice")
+
+
+def _keys(config: Settings, purpose: bytes) -> list[bytes]:
+    return [hmac.digest(key.encode(), purpose, "sha256") for key in config.secret_keys]

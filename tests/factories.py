@@ -1,0 +1,80 @@
+"""Readers and issues for the tests: each with what it takes, and unlike the others made."""
+
+from datetime import UTC, date, datetime
+from itertools import count
+
+from sqlalchemy import select
+
+from newsletter.database import db
+from newsletter.issues import choice as choices
+from newsletter.issues.models import Article, Format, Issue, Section, Subject
+from newsletter.subscribers.models import Subscriber, SubscriberState, Subscription
+
+NOON = datetime(2026, 11, 17, 12, 0, tzinfo=UTC)
+
+_numbers = count(1)
+
+
+def make_subscriber(
+    address=None,
+    *,
+    sections=(),
+    language="en",
+    format=Format.HTML,  # noqa: A002  # the word of the field
+    state=SubscriberState.CONFIRMED,
+    suppressed_at=None,
+):
+    """Somebody who reads us; `sections` are slugs, none means all."""
+    address = address or f"reader{next(_numbers)}@example.org"
+    has_left = state is SubscriberState.UNSUBSCRIBED
+    subscriber = Subscriber(
+        address=address,
+        address_key=address,
+        state=state,
+        created_at=NOON,
+        confirmed_at=NOON if state is not SubscriberState.PENDING else None,
+        unsubscribed_at=NOON if has_left else None,
+        suppressed_at=suppressed_at,
+        subscription=Subscription(choice=choice_of(*sections), language=language, format=format),
+    )
+    db.session.add(subscriber)
+    db.session.flush()
+    return subscriber
+
+
+def make_issue(number=87, *, sections=("isis-in-action", "western-response"), languages=("en",)):
+    """A draft that may be sent, with an article in each of the sections and languages."""
+    issue = Issue(
+        number=number,
+        date=date(2026, 11, 17),
+        created_at=NOON,
+        revised_at=NOON,
+        subjects=[
+            Subject(language=language, subject=f"Issue {number}", preheader="What happened")
+            for language in languages
+        ],
+        articles=[
+            Article(
+                section=section_called(slug),
+                language=language,
+                section_title=section_called(slug).title(language),
+                headline=f"News of {slug}",
+                body=f"This week in {slug} ({language}).",
+            )
+            for slug in sections
+            for language in languages
+        ],
+    )
+    db.session.add(issue)
+    db.session.flush()
+    return issue
+
+
+def section_called(slug):
+    """A section by its slug."""
+    return db.session.scalars(select(Section).where(Section.slug == slug)).one()
+
+
+def choice_of(*slugs):
+    """The choice of these sections."""
+    return choices.of(section_called(slug).id for slug in slugs)
