@@ -4,6 +4,7 @@ On PostgreSQL a held row is locked until the transaction ends; on SQLite a write
 What is held is read anew, so that a decision never rests on what another process has changed.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +32,16 @@ def hold_address(address_key: str) -> Subscriber | None:
     return _hold(select(Subscriber).where(Subscriber.address_key == address_key))
 
 
+def hold_addresses(address_keys: Collection[str]) -> dict[str, Subscriber]:
+    """Those of many addresses that are known, by their keys, to be changed.
+
+    Held in one order, so that two who hold many never wait for each other.
+    """
+    query = select(Subscriber).where(Subscriber.address_key.in_(address_keys))
+    held = db.session.scalars(_held(query.order_by(Subscriber.id)))
+    return {subscriber.address_key: subscriber for subscriber in held}
+
+
 def hold_or_create(address: str, address_key: str, now: datetime) -> Subscriber:
     """The subscriber of an address, made if need be; whoever comes second gets the same row."""
     while (subscriber := hold_address(address_key)) is None:
@@ -52,6 +63,8 @@ def insert_unless_there(model: type[Base]) -> Any:
 
 
 def _hold(query: Select[Subscriber]) -> Subscriber | None:
-    return db.session.scalars(
-        query.with_for_update(of=Subscriber).execution_options(populate_existing=True)
-    ).one_or_none()
+    return db.session.scalars(_held(query)).one_or_none()
+
+
+def _held(query: Select[Subscriber]) -> Select[Subscriber]:
+    return query.with_for_update(of=Subscriber).execution_options(populate_existing=True)

@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sqlalchemy import select
+
+from newsletter.database import db
 from newsletter.errors import NewsletterError
 from newsletter.issues import choice as choices
 from newsletter.issues.models import Section
@@ -43,6 +46,14 @@ def read_wish(
         choice=_read_choice(slugs, standing_sections() if sections is None else sections),
         language=_read_language(language),
     )
+
+
+def slugs_of(choice: int) -> list[str]:
+    """The sections of a choice by their slugs, also retired ones; none where all were chosen."""
+    if choice == choices.ALL:
+        return []
+    sections = db.session.scalars(select(Section).order_by(Section.position))
+    return [section.slug for section in sections if choices.takes(choice, section.id)]
 
 
 def _read_choice(slugs: Iterable[str], sections: Iterable[Section]) -> int:
