@@ -171,7 +171,8 @@ def test_front_matter_that_does_not_fit_is_named_with_its_line(changes, line, se
     [
         ({"subject": "Derna: a siege"}, 4),
         ({"subject": "@Derna"}, 4),
-        ({"subject": '"never closed'}, 4),
+        ({"subject": '"never closed', "preheader": "x"}, 4),
+        ({"subject": "x\n--- y"}, 5),
         ({"subject": "[a, b]"}, 4),
         ({"subject": "{a: b}"}, 4),
         ({"subject": "&a x", "preheader": "*a"}, 4),

@@ -335,6 +335,7 @@ def test_no_pattern_takes_ages(pattern):
 
 
 @given(MARKDOWN, st.sampled_from(["ltr", "rtl"]))
+@example("a&#12;b", "ltr")
 def test_whatever_is_typed_is_safe_html_that_the_mail_engine_takes(markdown, direction):
     try:
         fragment = html(markdown, direction)
@@ -353,6 +354,7 @@ def test_whatever_is_typed_is_safe_html_that_the_mail_engine_takes(markdown, dir
 
 @given(MARKDOWN)
 @example("&#13;")
+@example("a&#12;b")
 @example("a &#10;&#10;&#10; b")
 def test_whatever_is_typed_becomes_text_without_control_characters(markdown):
     try:
