@@ -189,6 +189,7 @@ class Connection:
         if self._tls is None:
             raise ssl.SSLError("There is nothing to verify a certificate with.")
         if not isinstance(plain, ssl.SSLSocket):
+            self._watch(0)  # wrapping takes the descriptor away, even when it fails
             plain = self._socket = self._tls.wrap_socket(
                 plain, server_hostname=self._address.host, do_handshake_on_connect=False
             )
@@ -218,12 +219,12 @@ class Connection:
     def _exchange(self, line: socket.socket) -> None:
         try:
             self._write(line)
+            self._read(line)
+            if not self._talk.is_over:
+                self._write(line)
         except OSError:
             self._read(line)  # the server may have said why before it hung up
             raise
-        self._read(line)
-        if not self._talk.is_over:
-            self._write(line)
 
     def _write(self, line: socket.socket) -> None:
         wanted = selectors.EVENT_READ
@@ -284,20 +285,21 @@ class Connection:
     def _watch(self, events: int) -> None:
         if self._socket is None or events == self._watched:
             return
-        if self._watched:
-            self._selector.modify(self._socket.fileno(), events, self)
+        descriptor = self._socket.fileno()
+        if not events:
+            self._selector.unregister(descriptor)
+        elif self._watched:
+            self._selector.modify(descriptor, events, self)
         else:
-            self._selector.register(self._socket.fileno(), events, self)
+            self._selector.register(descriptor, events, self)
         self._watched = events
 
     def _drop(self) -> None:
         if self._socket is None:
             return
-        if self._watched:
-            self._selector.unregister(self._socket.fileno())
+        self._watch(0)
         self._socket.close()
         self._socket = None
-        self._watched = 0
         self._is_connected = False
 
 

@@ -279,10 +279,11 @@ def test_a_line_lost_in_the_middle_of_the_body_is_not_now(extensions):
         ("250 2.0.0 taken", Outcome.NOT_NOW),
     ],
 )
-def test_an_answer_in_the_middle_of_the_body_ends_the_connection(reply, outcome, extensions):
+@pytest.mark.parametrize("then", [hang, drop])
+def test_an_answer_in_the_middle_of_the_body_ends_the_connection(reply, outcome, then, extensions):
     def answer_early(session):
         session.say(reply)
-        hang(session)
+        then(session)
 
     with SmtpServer({"body": answer_early}, extensions) as server:
         answer = answer_of(server, message=a_message(parts=HUGE))

@@ -1,6 +1,8 @@
 """Encryption and login: certificates are verified, and no password leaves without them."""
 
+import socket
 import ssl
+import struct
 import subprocess
 from pathlib import Path
 
@@ -215,6 +217,30 @@ def test_a_handshake_that_never_ends_is_not_now(folder):
 
     assert (answer.outcome, answer.stage) == (Outcome.NOT_NOW, Stage.TLS)
     assert "in time" in answer.text
+
+
+# where the line is gone already, the standard library leaves closing to the garbage collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_a_line_reset_on_the_way_into_encryption_is_not_now(folder):
+    """Tried often, because the reset may be noticed at any step of the handshake."""
+
+    def go_ahead_and_reset(session: Session) -> None:
+        session.say("220 go")
+        session.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        drop(session)
+
+    messages = [Message(key, "", "to@example.net", BODY) for key in range(8)]
+    with (
+        SmtpServer({"starttls": go_ahead_and_reset}, tls=serving(folder)) as server,
+        Relay(
+            address_of(server), helo="news.example.org", connections=8, tls=trusting(folder)
+        ) as relay,
+    ):
+        for _ in range(10):
+            answers = [answered.answer for answered in relay.hand_over(messages)]
+            assert {answer.outcome for answer in answers} == {Outcome.NOT_NOW}
+            assert {answer.stage for answer in answers} == {Stage.TLS}
 
 
 def test_words_injected_before_the_encryption_have_no_effect(folder):
