@@ -44,9 +44,11 @@ class MailServer:
         """The messages one address got."""
         return [parse(e.content) for e in self.envelopes if e.rcpt_tos == [address]]
 
-    def wait_for(self, address: str, count: int = 1) -> list[EmailMessage]:
+    def wait_for(
+        self, address: str, count: int = 1, *, seconds: float = PATIENCE
+    ) -> list[EmailMessage]:
         """The messages one address got, once there are as many as expected."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + seconds
         while len(found := self.to(address)) < count:
             assert time.monotonic() < deadline, f"{address} got {len(found)} of {count} mails"
             time.sleep(0.05)
