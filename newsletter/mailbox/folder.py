@@ -57,7 +57,7 @@ class MailFolder:
         unfinished.rename(self.path / "new" / key)
         return key
 
-    def keys(self) -> list[str]:
+    def all_keys(self) -> list[str]:
         """All messages, the newest first."""
         if not (self.path / "new").is_dir():
             return []
@@ -67,7 +67,7 @@ class MailFolder:
     def summaries(self, address: str = "") -> Iterator[Summary]:
         """One after the other, the newest first, of those whose recipient contains `address`."""
         wanted = address.strip().lower()
-        for key in self.keys():
+        for key in self.all_keys():
             summary = _summary(self.path / "new" / key)
             if any(wanted in recipient.lower() for recipient in summary.recipients):
                 yield summary

@@ -59,7 +59,7 @@ def run(host: str, port: int) -> None:
     settings = load_settings()
     instance = settings.instance_path.absolute()
     with ExitStack() as stack:
-        stack.enter_context(_alone_in(instance))
+        stack.enter_context(alone_in(instance))
         listener = stack.enter_context(_listen(host, port))
         address = _address_of(listener)
         for folder in (instance / "log", instance / "valkey", *_socket_folders(settings)):
@@ -91,7 +91,7 @@ def _start(
         return _did_not_start(supervisor, settings, VALKEY)
     for program in _programs(settings, listener):
         supervisor.start(program)
-    if not supervisor.watch(lambda: _is_healthy(address), seconds=START_SECONDS):
+    if not supervisor.watch(lambda: is_healthy(address), seconds=START_SECONDS):
         return _did_not_start(supervisor, settings, WEB)
     return True
 
@@ -185,7 +185,7 @@ def _environment(settings: Settings, address: str) -> dict[str, str]:
 
 
 @contextmanager
-def _alone_in(instance: Path) -> Iterator[IO[str]]:
+def alone_in(instance: Path) -> Iterator[IO[str]]:
     """Hold the instance folder; the kernel lets go of it when we die."""
     _make_private(instance)
     with (instance / "run.lock").open("a") as lock:
@@ -249,7 +249,8 @@ def _answers(settings: Settings) -> bool:
         return False
 
 
-def _is_healthy(address: str) -> bool:
+def is_healthy(address: str) -> bool:
+    """Whether the web server there says so."""
     connection = HTTPConnection(urlsplit(address).netloc, timeout=2)
     try:
         connection.request("GET", "/healthz")

@@ -154,7 +154,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 process_group=0,
                 pass_fds=program.inherits,
-                preexec_fn=lambda: _die_with(us, program.when_orphaned),  # noqa: PLW1509  # we have one thread
+                preexec_fn=lambda: die_with(us, program.when_orphaned),  # noqa: PLW1509  # we have one thread
             )
 
     def _log(self, program: Program) -> Path:
@@ -169,7 +169,7 @@ class Supervisor:
         self.is_ending = True
 
 
-def _die_with(parent: int, number: signal.Signals) -> None:
+def die_with(parent: int, number: signal.Signals) -> None:
     """In a new child: ask the kernel for a signal when the parent dies (Linux; see prctl(2))."""
     if sys.platform != "linux":
         return

@@ -1,0 +1,104 @@
+"""`newsletter subscriber`: who reads us, in and out by file, and one by one."""
+
+import sys
+from pathlib import Path
+
+import click
+from sqlalchemy import select
+
+from newsletter.background import hint
+from newsletter.cli.nouns import Noun, Refusal, now
+from newsletter.database import db, transaction
+from newsletter.mail.addresses import parse_address
+from newsletter.subscribers.import_file import read_lines
+from newsletter.subscribers.lookup import find
+from newsletter.subscribers.models import ConsentEvent, Subscriber
+from newsletter.subscribers.transfer import Import, ImportReport, export_subscribers, in_chunks
+from newsletter.subscribers.unsubscribe import unsubscribe as unsubscribe_subscriber
+from newsletter.subscribers.wishes import slugs_of
+
+SOURCE = "command line"
+TIME = "%Y-%m-%d %H:%M UTC"
+
+
+@click.group(cls=Noun)
+def subscriber() -> None:
+    """Who reads us: in and out by file, and one by one."""
+
+
+@subscriber.verb
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_(file: Path) -> None:
+    """Take the subscribers of a CSV FILE in.
+
+    Columns: address,language,sections,consented_at,source; only the first is required. With a
+    recorded consent nobody is mailed; without one a confirmation goes out first. A line that
+    cannot be taken is named on stderr, the others are kept.
+    """
+    report = _import(file)
+    hint("subscribers.answer_signups")
+    for problem in report.refused:
+        click.echo(f"{file}:{problem.line}: {problem.sentence}", err=True)
+    click.echo(
+        f"{report.imported} imported, {report.invited} asked to confirm, "
+        f"{report.known} known already, {len(report.refused)} refused."
+    )
+    if report.refused:
+        raise click.exceptions.Exit(1)
+
+
+@subscriber.verb
+def export() -> None:
+    """Print all subscribers as CSV, with the columns of an import and their state."""
+    for line in export_subscribers():
+        click.echo(line)
+
+
+@subscriber.verb
+@click.argument("address")
+def show(address: str) -> None:
+    """Say what we know of an address: state, choice, and every step of its consent."""
+    found = _find(address)
+    click.echo(f"{found.address}  {found.state}")
+    if found.suppressed_at:
+        click.echo(f"suppressed  {found.suppressed_at.strftime(TIME)}")
+    if chosen := found.subscription:
+        sections = ", ".join(slugs_of(chosen.choice)) or "all sections"
+        click.echo(f"{chosen.language}, {chosen.format}, {sections}")
+    query = select(ConsentEvent).where(ConsentEvent.subscriber_id == found.id)
+    for event in db.session.scalars(query.order_by(ConsentEvent.id)):
+        words = [event.at.strftime(TIME), event.kind, event.source, event.reason or ""]
+        click.echo("  ".join(words).rstrip())
+
+
+@subscriber.verb
+@click.argument("address")
+def unsubscribe(address: str) -> None:
+    """Let somebody leave who asked you to see to it."""
+    found = _find(address)
+    with transaction():
+        unsubscribe_subscriber(found.id, None, source=SOURCE, now=now())
+    hint("delivery.send_notices")
+    click.echo(f"{found.address} has left.")
+
+
+def _import(path: Path) -> ImportReport:
+    incoming = Import(path.name, now=now())
+    with (
+        path.open("rb") as file,
+        click.progressbar(
+            length=path.read_bytes().count(b"\n"), label=f"Reading {path.name}", file=sys.stderr
+        ) as bar,
+    ):
+        for chunk in in_chunks(read_lines(file)):
+            with transaction():
+                incoming.take(chunk)
+            bar.update(len(chunk))
+    return incoming.report
+
+
+def _find(address: str) -> Subscriber:
+    found = find(parse_address(address).key)
+    if found is None:
+        raise Refusal(f"nobody with the address {address} has ever asked to subscribe")
+    return found
