@@ -1,6 +1,5 @@
 """The mails that a reader is owed on the way in and on the way out."""
 
-from email.utils import parseaddr
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -11,7 +10,8 @@ from newsletter.issues.models import Issue
 from newsletter.issues.sections import standing_sections
 from newsletter.links import Purpose
 from newsletter.locales import LANGUAGES
-from newsletter.mail.contents import IssueHead, Publication
+from newsletter.mail.contents import IssueHead
+from newsletter.mail.publication import publication
 from newsletter.mail.rendering import RenderedMail, render_mail
 from newsletter.pages import absolute_url, links, settings
 from newsletter.subscribers.models import Signup, Subscriber, Subscription
@@ -23,7 +23,7 @@ def confirmation_mail(signup: Signup, *, valid_days: int) -> RenderedMail:
     return render_mail(
         "confirmation",
         signup.language,
-        publication=_publication(signup.language),
+        publication=publication(signup.language),
         section_titles=_titles(signup.choice, signup.language),
         language_name=LANGUAGES[signup.language].name,
         confirm_url=absolute_url("subscribers.confirm", token=token),
@@ -37,7 +37,7 @@ def welcome_mail(subscriber: Subscriber, subscription: Subscription) -> Rendered
     return render_mail(
         "welcome",
         language,
-        publication=_publication(language),
+        publication=publication(language),
         section_titles=_titles(subscription.choice, language),
         language_name=LANGUAGES[language].name,
         preferences_url=_readers_url(Purpose.PREFERENCES, subscriber),
@@ -51,24 +51,12 @@ def goodbye_mail(subscriber: Subscriber, language: str) -> RenderedMail:
     if subscriber.unsubscribed_at is None:
         raise ValueError("nobody says goodbye who has not left")
     day = subscriber.unsubscribed_at.astimezone(ZoneInfo(settings().time_zone)).date()
-    return render_mail("goodbye", language, publication=_publication(language), left_on=day)
+    return render_mail("goodbye", language, publication=publication(language), left_on=day)
 
 
 def _readers_url(purpose: Purpose, subscriber: Subscriber) -> str:
     token = links().token(purpose, subscriber.id)
     return absolute_url(f"subscribers.{purpose}", token=token)
-
-
-def _publication(language: str) -> Publication:
-    config = settings()
-    return Publication(
-        name=config.publication_name,
-        tagline="",
-        postal_address=config.postal_address,
-        contact=parseaddr(config.contact)[1],
-        home_url=absolute_url("archive.front", language),
-        subscribe_url=absolute_url("subscribers.subscribe", language),
-    )
 
 
 def _titles(choice: int, language: str) -> list[str]:

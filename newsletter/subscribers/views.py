@@ -93,7 +93,7 @@ def act_on_confirm(token: str) -> str:
     return render_template("subscribers/confirmed.html", is_news=confirmation.is_news)
 
 
-@pages.get("/unsubscribe/<token>")
+@pages.get("/unsubscribe/<token>", endpoint="unsubscribe")
 def unsubscribe_page(token: str) -> str:
     """The button to leave, and room for a reason that nobody has to give."""
     subscriber_id, _issue_id = links().read(Purpose.UNSUBSCRIBE, token)
