@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.mail.smtp_address import RelayAddress
+from newsletter.mail.smtp_address import RelayAddress, Tls
 from newsletter.mail.smtp_answers import Answer, Message, Outcome, Stage
 from newsletter.mail.smtp_protocol import Conversation
 
@@ -163,6 +163,24 @@ def test_a_password_is_not_said_without_encryption():
     assert said(talk) == b""
     [(_, answer)] = talk.answers
     assert (answer.outcome, talk.is_over) == (Outcome.NOT_NOW, True)
+
+
+def test_a_password_is_not_said_even_when_encryption_was_only_hoped_for():
+    hoping = RelayAddress("relay.example", 25, Tls.IF_OFFERED, user="user", password="secret")
+    talk = opened(hoping, "AUTH PLAIN")
+
+    assert said(talk) == b""
+    assert talk.is_over
+
+
+@pytest.mark.parametrize("words", [b"250-more\r\n", b"2", b"250-" + b"x" * 3000])
+def test_a_reply_without_end_is_not_waited_for(words):
+    talk = Conversation(PLAIN, "news.example.org")
+    talk.connected()
+    for _ in range(3000):
+        talk.receive(words)
+
+    assert talk.is_over
 
 
 @pytest.mark.parametrize("part", ["sender", "recipient"])
