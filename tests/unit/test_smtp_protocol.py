@@ -173,6 +173,26 @@ def test_a_password_is_not_said_even_when_encryption_was_only_hoped_for():
     assert talk.is_over
 
 
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("550 5.1.1 nobody", "5.1.1"),
+        ("550 4.1.1 nobody", None),
+        ("550 nobody", None),
+        ("550", None),
+        ("550 5.1.1", "5.1.1"),
+        ("550 5.1.1nobody", None),
+    ],
+)
+def test_an_enhanced_status_counts_where_it_agrees_with_the_code(words, status):
+    talk = opened(PLAIN)
+    talk.begin(a_message())
+    talk.receive(words.encode() + b"\r\n")
+
+    answer = answers(talk)[1]
+    assert (answer.outcome, answer.code, answer.status) == (Outcome.NEVER, 550, status)
+
+
 @pytest.mark.parametrize("words", [b"250-more\r\n", b"2", b"250-" + b"x" * 3000])
 def test_a_reply_without_end_is_not_waited_for(words):
     talk = Conversation(PLAIN, "news.example.org")
