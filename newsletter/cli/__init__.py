@@ -9,6 +9,7 @@ from flask.cli import ScriptInfo
 
 from newsletter import create_app
 from newsletter.cli.database import database
+from newsletter.cli.editor import editor
 from newsletter.cli.issue import issue
 from newsletter.cli.nouns import Refusing
 from newsletter.cli.subscriber import subscriber
@@ -43,7 +44,7 @@ def demo(port: int | None, *, ends: bool) -> None:
     story.tell(port, ends=ends)
 
 
-for noun in (database, issue, subscriber):
+for noun in (database, editor, issue, subscriber):
     newsletter.add_command(noun)
 
 

@@ -36,7 +36,8 @@ def import_(file: Path) -> None:
     cannot be taken is named on stderr, the others are kept.
     """
     report = _import(file)
-    hint("subscribers.answer_signups")
+    if report.invited:
+        hint("subscribers.answer_signups")
     for problem in report.refused:
         click.echo(f"{file}:{problem.line}: {problem.sentence}", err=True)
     click.echo(
