@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from datetime import date
 from email.utils import parseaddr
 from functools import lru_cache
 from http import HTTPStatus
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from babel import Locale
 from flask import (
     Blueprint,
     Flask,
@@ -20,7 +22,7 @@ from flask import (
     request,
     url_for,
 )
-from flask_babel import Babel, format_date
+from flask_babel import Babel, format_date, get_locale
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -30,6 +32,8 @@ from newsletter.locales import LANGUAGES, direction
 from newsletter.settings import Settings
 
 View = Callable[..., Any]
+
+DAY = "d MMMM y"
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
@@ -69,6 +73,8 @@ def init_pages(app: Flask) -> None:
     app.url_value_preprocessor(_take_language)
     app.url_defaults(_keep_language)
     app.context_processor(_page_context)
+    app.add_template_filter(_day, "day")
+    app.add_template_filter(_language_name, "language_name")
     app.after_request(_add_headers)
     app.register_error_handler(NewsletterError, _refuse)
     app.register_error_handler(HTTPException, _refuse_request)
@@ -113,17 +119,25 @@ def this_page_in(language: str) -> str:
     return url_for(endpoint, language=language, **(request.view_args or {}))
 
 
+def _day(day: date) -> str:
+    """A date in the language of the page."""
+    return str(format_date(day, DAY))
+
+
+def _language_name(tag: str) -> str:
+    """What a language is called in the language of the page."""
+    return Locale.parse(tag).get_display_name(get_locale()) or tag
+
+
 @lru_cache
 def _fingerprint(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def _take_language(_endpoint: str | None, values: dict[str, Any] | None) -> None:
-    if values and "language" in values:
-        g.language = values.pop("language")
-    elif values is None:  # no such page: it is missing in the language of the address
-        first = request.path.split("/")[1]
-        g.language = first if first in LANGUAGES else None
+    """The language of an address; where there is no such page, it is missing in that language."""
+    first = request.path.split("/")[1] if values is None else values.pop("language", None)
+    g.language = first if first in LANGUAGES else None
 
 
 def _keep_language(endpoint: str, values: dict[str, Any]) -> None:
@@ -146,7 +160,6 @@ def _page_context() -> dict[str, Any]:
         "asset_url": asset_url,
         "this_page_in": this_page_in,
         "contact": parseaddr(settings().contact)[1],
-        "format_date": format_date,
     }
 
 

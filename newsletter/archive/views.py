@@ -1,5 +1,121 @@
-"""Past issues, for everyone."""
+"""Past issues, for everyone, from the moment their sending starts."""
 
-from newsletter.pages import ReaderPages
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from flask import Response, abort, make_response, render_template, request
+from flask_babel import gettext
+from werkzeug.wrappers import Response as AnyResponse
+
+from newsletter.archive import public
+from newsletter.archive.articles import on_page
+from newsletter.archive.feeds import ENTRIES, atom, last_change
+from newsletter.issues.editions import articles_in
+from newsletter.issues.models import Issue
+from newsletter.issues.sections import title_in
+from newsletter.locales import LANGUAGES
+from newsletter.pages import ReaderPages, absolute_url, page_language, settings
+
+EARLIER = 3  # issues on the front page, besides the latest
+KEEP = 300  # seconds for which a proxy or a browser need not ask again
 
 pages = ReaderPages("archive", __name__)
+
+
+@pages.page("/")
+def front() -> str:
+    """What this is, whom it is for, the latest issue, and the form."""
+    newest = public.newest_headlines(1 + EARLIER)
+    shown = _what_it_says(newest[0]) if newest else {}
+    return render_template(
+        "archive/front.html",
+        **shown,
+        earlier=newest[1:],
+        description=gettext(
+            "%(name)s is a weekly report in sections. Read it here, or have it sent to you.",
+            name=settings().publication_name,
+        ),
+        addresses=_addresses("archive.front", LANGUAGES),
+    )
+
+
+@pages.page("/issues/")
+def issues() -> str:
+    """Every public issue, newest first, by year."""
+    years: dict[int, list[Issue]] = {}
+    for issue in public.all_issues():
+        years.setdefault(issue.date.year, []).append(issue)
+    return render_template(
+        "archive/issues.html",
+        years=years,
+        description=gettext("Every issue of %(name)s.", name=settings().publication_name),
+        addresses=_addresses("archive.issues", LANGUAGES),
+    )
+
+
+@pages.page("/issues/<int:number>")
+def issue(number: int) -> AnyResponse:
+    """The full report of one week."""
+    found = public.public_issue(number) or abort(404)
+    shown = _what_it_says(found.issue)
+    html = render_template(
+        "archive/issue.html",
+        **shown,
+        earlier=found.earlier,
+        later=found.later,
+        on_page=on_page,
+        description=shown["subject"].preheader or shown["subject"].subject,
+        addresses=_addresses("archive.issue", found.issue.languages, number=number),
+    )
+    return _kept(make_response(html), last_change(found.issue))
+
+
+@pages.page("/issues/<int:number>/<slug>")
+def section(number: int, slug: str) -> AnyResponse:
+    """What an issue says in one section, with the standing links to the others."""
+    found = public.public_issue(number) or abort(404)
+    shown = _what_it_says(found.issue)
+    article = next((a for a in shown["articles"] if a.section.slug == slug), None) or abort(404)
+    spoken = [a.language for a in found.issue.articles if a.section_id == article.section_id]
+    html = render_template(
+        "archive/section.html",
+        **shown,
+        article=article,
+        on_page=on_page,
+        description=f"{article.section_title}: {article.headline}",
+        addresses=_addresses("archive.section", spoken, number=number, slug=slug),
+    )
+    return _kept(make_response(html), last_change(found.issue))
+
+
+@pages.page("/feed.xml")
+def feed() -> AnyResponse:
+    """The newest issues in full, for feed readers (Atom)."""
+    newest = public.newest_in_full(ENTRIES)
+    response = Response(atom(newest, page_language()), content_type="application/atom+xml")
+    return _kept(response, max(map(last_change, newest), default=None))
+
+
+def _what_it_says(issue: Issue) -> dict[str, Any]:
+    """What the pages show of a public issue, in the language of the page."""
+    return {
+        "issue": issue,
+        "subject": issue.subject(page_language(), settings().default_language),
+        "articles": articles_in(issue, page_language()),
+        "title_in": title_in,
+    }
+
+
+def _addresses(endpoint: str, languages: Iterable[str], **values: str | int) -> dict[str, str]:
+    """The public address of a page in each language that it really is written in."""
+    return {tag: absolute_url(endpoint, tag, **values) for tag in LANGUAGES if tag in languages}
+
+
+def _kept(response: Response, changed_at: datetime | None) -> AnyResponse:
+    """Let proxies and browsers keep a page for a while, and then ask whether it has changed."""
+    response.cache_control.public = True
+    response.cache_control.max_age = KEEP
+    response.last_modified = changed_at
+    response.add_etag()
+    return response.make_conditional(request)

@@ -1,0 +1,39 @@
+"""An article as HTML: on a page, where wide tables scroll by themselves, and in a feed."""
+
+from functools import lru_cache
+
+from flask_babel import gettext
+from markupsafe import Markup
+
+from newsletter.issues.markup import to_html
+from newsletter.issues.models import Article
+from newsletter.locales import Direction, direction
+from newsletter.pages import settings
+
+KEPT = 256  # articles; a hundred kilobytes each at the very most, in practice ten
+
+
+def on_page(article: Article) -> Markup:
+    """The body for a page. A table stands in a region of its own that the keyboard can scroll."""
+    opening = Markup('<div class="scroller" role="group" tabindex="0" aria-label="{}"><table>')
+    html = _html(article).replace("<table>", opening.format(gettext("Table")))
+    return html.replace("</table>", Markup("</table></div>"))
+
+
+def in_feed(article: Article, url: str) -> Markup:
+    """The body for a feed, away from its page: footnotes lead to the issue's page at `url`."""
+    return _html(article).replace('<a href="#', Markup('<a href="{}#').format(url))
+
+
+def _html(article: Article) -> Markup:
+    return _rendered(
+        article.body,
+        article.section.slug,
+        direction(article.language),
+        settings().public_url,
+    )
+
+
+@lru_cache(maxsize=KEPT)
+def _rendered(body: str, anchor: str, way: Direction, images_under: str) -> Markup:
+    return to_html(body, anchor=anchor, direction=way, images_under=images_under)
