@@ -24,11 +24,11 @@ from newsletter.mail.message import (
     BadLetter,
     Hole,
     Letter,
-    Mailbox,
     Mailing,
     Template,
     compose,
 )
+from newsletter.mail.publication import publication, sender
 from newsletter.mail.rendering import RenderedMail, RenderingError, render_mail
 from newsletter.pages import absolute_url, settings
 
@@ -72,6 +72,18 @@ def articles_in(issue: Issue, language: str) -> list[Article]:
     for article in sorted(issue.articles, key=lambda one: _rank(one.language, preferred)):
         found.setdefault(article.section_id, article)
     return sorted(found.values(), key=lambda article: article.section.position)
+
+
+def issue_head(issue: Issue, language: str) -> contents.IssueHead:
+    """An issue as mails announce it in a language, with its address on the web."""
+    words = issue.subject(language, settings().default_language)
+    return contents.IssueHead(
+        number=issue.number,
+        date=issue.date,
+        subject=words.subject,
+        preheader=words.preheader,
+        url=absolute_url("archive.issue", language, number=issue.number),
+    )
 
 
 def render_edition(issue: Issue, language: str, choice: int, format: Format) -> RenderedEdition:  # noqa: A002 - the word of the field
@@ -130,37 +142,14 @@ def _context(issue: Issue, language: str, chosen: list[Article]) -> dict[str, ob
     )
     slugs = {article.section.slug for article in chosen}
     return {
-        "publication": _publication(language),
-        "issue": _head(issue, language),
+        "publication": publication(language),
+        "issue": issue_head(issue, language),
         "articles": [_article(issue, article, language) for article in chosen],
         "sections": list(links.values()),
         "other_sections": [link for slug, link in links.items() if slug not in slugs],
         "unsubscribe_url": _readers_url(Hole.UNSUBSCRIBE),
         "preferences_url": _readers_url(Hole.PREFERENCES),
     }
-
-
-def _publication(language: str) -> contents.Publication:
-    config = settings()
-    return contents.Publication(
-        name=config.publication_name,
-        tagline="",
-        postal_address=config.postal_address,
-        contact=parseaddr(config.contact)[1],
-        home_url=absolute_url("archive.front", language),
-        subscribe_url=absolute_url("subscribers.subscribe", language),
-    )
-
-
-def _head(issue: Issue, language: str) -> contents.IssueHead:
-    words = issue.subject(language, settings().default_language)
-    return contents.IssueHead(
-        number=issue.number,
-        date=issue.date,
-        subject=words.subject,
-        preheader=words.preheader,
-        url=absolute_url("archive.issue", language, number=issue.number),
-    )
 
 
 def _article(issue: Issue, article: Article, language: str) -> contents.Article:
@@ -186,7 +175,7 @@ def _letter(issue: Issue, language: str, mail: RenderedMail, html: str | None) -
     config = settings()
     return Letter(
         subject=mail.subject,
-        sender=Mailbox(*parseaddr(config.mail_from)),
+        sender=sender(),
         text=mail.text,
         html=html,
         public_url=config.public_url,

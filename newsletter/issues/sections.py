@@ -56,6 +56,15 @@ def standing_sections() -> list[Section]:
     return list(db.session.scalars(query))
 
 
+def section_names() -> dict[str, str]:
+    """What an issue file may call the sections of today, each name leading to a slug."""
+    return {
+        name: section.slug
+        for section in standing_sections()
+        for name in (section.slug, *(title.title for title in section.titles))
+    }
+
+
 def sections_of(issue: Issue) -> list[Section]:
     """The sections that an issue says something in, in their order; also retired ones."""
     found = {article.section_id: article.section for article in issue.articles}
