@@ -7,21 +7,37 @@ attempt: a second copy of a doubtful one is recognised as such.
 
 import secrets
 from datetime import datetime
-from email.utils import parseaddr
+from typing import Protocol
 
 from newsletter.database import db
-from newsletter.mail.message import Hole, Letter, Mailbox, compose, date_header
-from newsletter.mail.rendering import RenderedMail
+from newsletter.mail.message import Hole, Letter, compose, date_header
+from newsletter.mail.publication import sender
 from newsletter.notices.models import Notice, NoticeKind
 from newsletter.pages import settings
 
 RANDOM_BYTES = 16
 
 
+class Rendered(Protocol):
+    """What is to be said: a subject and the words, as HTML too unless it is plain text alone."""
+
+    @property
+    def subject(self) -> str:
+        """One line."""
+
+    @property
+    def text(self) -> str:
+        """The plain-text part."""
+
+    @property
+    def html(self) -> str | None:
+        """The HTML part, if there is one."""
+
+
 def owe(  # noqa: PLR0913  # they all are facts of one row
     kind: NoticeKind,
     recipient: str,
-    mail: RenderedMail,
+    mail: Rendered,
     *,
     language: str,
     now: datetime,
@@ -45,17 +61,16 @@ def owe(  # noqa: PLR0913  # they all are facts of one row
     return notice
 
 
-def _finish(recipient: str, mail: RenderedMail, language: str, now: datetime) -> bytes:
-    config = settings()
-    sender = Mailbox(*parseaddr(config.mail_from))
+def _finish(recipient: str, mail: Rendered, language: str, now: datetime) -> bytes:
+    author = sender()
     letter = Letter(
         subject=mail.subject,
-        sender=sender,
+        sender=author,
         text=mail.text,
         html=mail.html,
-        public_url=config.public_url,
+        public_url=settings().public_url,
     )
-    domain = sender.address.rpartition("@")[2]
+    domain = author.address.rpartition("@")[2]
     values = {
         Hole.RECIPIENT: recipient.encode("ascii", "replace"),
         Hole.DATE: date_header(now),

@@ -105,6 +105,12 @@ def assert_fit_for_travel(edition: RenderedEdition) -> EmailMessage:
     return mail
 
 
+def plain_text(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content()).replace("\r\n", "\n")
+
+
 def every_choice(issue: Issue) -> range:
     return range(1, issue_choice(issue) + 1)
 
@@ -162,8 +168,7 @@ def test_an_edition_is_a_sound_mail_with_every_header_of_a_mailing(issue, langua
             assert leave in content
             assert f"{home}/preferences/{'p' * TOKEN_LENGTH}" in content
             assert not any(mark in content for mark in MARKS.values())
-    text = mail.get_body(("plain",)).get_content().replace("\r\n", "\n")
-    assert f"\n{leave}\n" in text
+    assert f"\n{leave}\n" in plain_text(mail)
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])
@@ -252,9 +257,7 @@ def test_hostile_words_of_an_editor_stay_words(app):
         for _, href in page.links
     )
     assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
-    assert "\n.. a line that begins with dots\n" in mail.get_body(("plain",)).get_content().replace(
-        "\r\n", "\n"
-    )
+    assert "\n.. a line that begins with dots\n" in plain_text(mail)
 
 
 @pytest.mark.parametrize("place", ["articles", "subject"])

@@ -70,8 +70,11 @@ def test_a_mark_that_was_pasted_from_an_old_mail_blocks_and_is_found(hole):
 def test_a_mark_in_a_line_of_its_own_blocks(place, named):
     pasted = f"{settings().public_url}/unsubscribe/{MARKS[Hole.UNSUBSCRIBE]}"
 
-    (sentence,) = checked(issue_file(**{place: pasted})).blocking
+    words = {"subject": "A subject", "headline": "A headline"} | {place: pasted}
 
+    found = checked(issue_file(subject=words["subject"], headline=words["headline"]))
+
+    (sentence,) = found.blocking
     assert sentence.startswith(f"The English {named} holds the mark")
 
 
