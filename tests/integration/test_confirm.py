@@ -271,6 +271,7 @@ def test_confirming_after_a_hard_bounce_proves_that_the_mailbox_lives(browser):
     assert the_subscriber().suppressed_at
 
     browser.post(another_link(browser))
+    look_again()
     assert reason_of(AMAL) is None
     assert the_subscriber().suppressed_at is None
 
