@@ -33,6 +33,10 @@ class Refusing(click.Group):
             return super().invoke(ctx)
         except (NewsletterError, SettingsError) as error:
             raise Refusal(str(error)) from error
+        except click.UsageError:
+            raise
+        except click.ClickException as error:
+            raise Refusal(error.message) from error
         except DBAPIError as error:
             raise Refusal(f"the database refuses: {_first_line(error.orig)}") from error
 

@@ -30,7 +30,8 @@ def write_previews(issue: Issue, choice: int, folder: Path, *, now: datetime) ->
             if part is None:
                 raise ValueError(f"an edition in HTML without a part text/{subtype}")
             path = whole.with_suffix(f".{extension}")
-            path.write_text(part.get_content(), encoding="utf-8")
+            lines = part.get_content().splitlines()
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
             yield path
 
 

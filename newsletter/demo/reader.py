@@ -98,9 +98,9 @@ def _request(method: str, address: str, body: str | None = None) -> str:
 
 
 def text_of(message: EmailMessage) -> str:
-    """The plain-text part."""
+    """The plain-text part, with line ends as Python likes them."""
     part = message.get_body(preferencelist=("plain",))
-    return str(part.get_content()) if part else ""
+    return "\n".join(part.get_content().splitlines()) if part else ""
 
 
 def first_post_form(page: str) -> Fields:
