@@ -1,7 +1,139 @@
-"""Getting in at the desk, and being let in."""
+"""Who may come in at the desk: editors, their passwords, and what a browser is known by.
 
+A session holds its editor's `session_key`, so a changed password ends all of them. It is not
+bound to a network address: phones and readers behind Tor change theirs from page to page.
+"""
+
+import secrets
+import unicodedata
+from datetime import datetime, timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
 from flask import Flask
+from flask_login import LoginManager
+from flask_wtf.csrf import CSRFProtect
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from newsletter.database import db, is_sqlite
+from newsletter.desk.models import Editor, Role
+from newsletter.desk.throttle import LoginLimits
+from newsletter.errors import NewsletterError
+from newsletter.mail.addresses import BadAddress, parse_address
+
+SHORTEST_PASSWORD = 12  # characters
+SESSION_KEY_BYTES = 32
+SESSION_LIFE = timedelta(hours=12)
+
+hasher = PasswordHasher()  # argon2id, with the parameters of RFC 9106 section 4 for little memory
+csrf = CSRFProtect()
+manager = LoginManager()
+manager.session_protection = None  # it would bind a session to the network address
+
+NOBODYS_HASH = hasher.hash(secrets.token_urlsafe())
+"""Verified where there is no such editor, so that the answer takes as long."""
+
+
+class WeakPassword(NewsletterError):
+    """A password that is guessed too easily."""
+
+    page = "weak_password"
+
+    def __init__(self) -> None:
+        super().__init__(f"The password is too short: at least {SHORTEST_PASSWORD} characters.")
+
+
+class EditorExists(NewsletterError):
+    """Somebody works at the desk under this address already."""
+
+    page = "editor_exists"
+    status = 409
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"{address} may work at the desk already.")
 
 
 def init_login(app: Flask) -> None:
-    """Install who is who at the desk."""
+    """Install who is who at the desk, and the guard against forged forms.
+
+    The login manager is not told of the application in its usual way: it would read the session
+    after every request, and reader pages have none.
+    """
+    app.config["PERMANENT_SESSION_LIFETIME"] = SESSION_LIFE
+    app.config["SESSION_REFRESH_EACH_REQUEST"] = False
+    app.login_manager = manager  # type: ignore[attr-defined]  # where flask-login looks for it
+    app.extensions["login_limits"] = LoginLimits()
+    csrf.init_app(app)
+
+
+def add_editor(address: str, role: Role, password: str, *, now: datetime) -> Editor:
+    """Let somebody work at the desk.
+
+    Raises `BadAddress`, `WeakPassword`, and `EditorExists` whose password stays as it is.
+    """
+    read = parse_address(address)
+    insert = sqlite.insert if is_sqlite() else postgresql.insert
+    added: Editor | None = db.session.scalar(
+        insert(Editor)
+        .values(
+            address=read.text,
+            address_key=read.key,
+            role=role,
+            password_hash=_hash(password),
+            session_key=_new_session_key(),
+            created_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=[Editor.address_key])
+        .returning(Editor)
+    )
+    if added is None:
+        raise EditorExists(read.text)
+    return added
+
+
+def change_password(editor: Editor, password: str) -> None:
+    """Set the password anew and end the editor's sessions; raises `WeakPassword`."""
+    editor.password_hash = _hash(password)
+    editor.session_key = _new_session_key()
+    db.session.flush()
+
+
+def check_password(address: str, password: str) -> Editor | None:
+    """The editor with this address and password, or nobody; it takes as long either way."""
+    editor = _editor_at(address)
+    try:
+        hasher.verify(editor.password_hash if editor else NOBODYS_HASH, _normal(password))
+    except VerifyMismatchError:
+        return None
+    return editor
+
+
+@manager.user_loader  # type: ignore[untyped-decorator]  # flask-login tells no types
+def editor_of_session(session_key: str) -> Editor | None:
+    """Whose session it is, unless it has been ended."""
+    return db.session.scalar(select(Editor).where(Editor.session_key == session_key))
+
+
+def _editor_at(address: str) -> Editor | None:
+    try:
+        key = parse_address(address).key
+    except BadAddress:
+        return None
+    return db.session.scalar(select(Editor).where(Editor.address_key == key))
+
+
+def _hash(password: str) -> str:
+    password = _normal(password)
+    if len(password) < SHORTEST_PASSWORD:
+        raise WeakPassword
+    return hasher.hash(password)
+
+
+def _normal(password: str) -> str:
+    """The same password however a keyboard composes its letters."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def _new_session_key() -> str:
+    return secrets.token_urlsafe(SESSION_KEY_BYTES)

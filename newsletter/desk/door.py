@@ -1,0 +1,159 @@
+"""The door of the desk: nobody passes unknown, and no form without its token.
+
+Every page of the blueprint is closed unless it stands in `OPEN`; what sends mail is closed to
+authors by `may_send`. Nothing here is kept by a browser or a proxy.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any, cast
+
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from flask_babel import format_datetime, gettext, ngettext
+from flask_login import current_user, login_user
+from werkzeug.wrappers import Response as AnyResponse
+
+from newsletter.database import transaction
+from newsletter.desk.login import check_password, csrf
+from newsletter.desk.models import Editor
+from newsletter.desk.throttle import LoginLimits
+from newsletter.errors import NewsletterError
+from newsletter.pages import HEADERS
+
+OPEN = {"desk.login", "desk.log_in"}
+MOMENT = "d MMMM y, HH:mm zzz"
+LONGEST_PASSWORD = 1000  # characters; nobody types more
+HEADERS_HERE = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": HEADERS["Content-Security-Policy"] + "; frame-src 'self'",
+    "Referrer-Policy": "same-origin",  # over https a form must say where it comes from
+    "X-Robots-Tag": "noindex",
+}
+
+pages = Blueprint("desk", __name__, url_prefix="/desk")
+
+
+class NotAllowed(NewsletterError):
+    """The editor's role does not reach so far."""
+
+    page = "not_allowed"
+    status = 403
+
+
+def current_editor() -> Editor:
+    """Who is at the desk; there is somebody on every page that is not `OPEN`."""
+    return cast(Editor, current_user)
+
+
+def may_send(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Close a page to authors; raises `NotAllowed`."""
+
+    @wraps(view)
+    def guarded(*args: object, **kwargs: object) -> Any:
+        if not current_editor().may_send:
+            raise NotAllowed("Authors look and upload; sending is for editors.")
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+@pages.before_request
+def ask_who_it_is() -> AnyResponse | None:
+    """Send whoever is unknown to the login page, and refuse a form that is not ours."""
+    if request.endpoint not in OPEN and not current_user.is_authenticated:
+        here = request.full_path.rstrip("?") if request.method == "GET" else None
+        return redirect(url_for("desk.login", next=here), 303)
+    csrf.protect()
+    return None
+
+
+@pages.after_request
+def keep_private(response: Response) -> Response:
+    """No cache keeps a page of the desk; it may frame what we serve, and nothing may frame it."""
+    for name, value in HEADERS_HERE.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+@pages.context_processor
+def everywhere() -> dict[str, Any]:
+    """What every page of the desk shows; refusals too stand in its frame."""
+    editor = current_editor() if current_user.is_authenticated else None
+    return {"frame": "desk/layout.html", "editor": editor, "moment": _moment}
+
+
+@pages.get("/login")
+def login() -> str:
+    """Ask for address and password."""
+    return render_template("desk/login.html", next=request.args.get("next", ""), address="")
+
+
+@pages.post("/login")
+def log_in() -> AnyResponse:
+    """Let an editor in, to the page they asked for; the same answer for whatever is wrong."""
+    address, password = request.form.get("address", ""), request.form.get("password", "")
+    wait = _limits().seconds_to_wait(address, request.remote_addr)
+    if wait:
+        return _ask_again(429, _later(wait), {"Retry-After": str(wait)})
+    editor = check_password(address, password[:LONGEST_PASSWORD])
+    if editor is None:
+        return _ask_again(401, gettext("Address and password do not match."))
+    _limits().forget(address, request.remote_addr)
+    with transaction():
+        editor.last_login_at = datetime.now(UTC)
+    session.clear()  # whoever planted a session before gets nothing by it
+    session.permanent = True
+    login_user(editor)
+    return redirect(_page_at_the_desk(request.form.get("next", "")), 303)
+
+
+@pages.post("/logout")
+def log_out() -> AnyResponse:
+    """End this session."""
+    session.clear()
+    return redirect(url_for("desk.login"), 303)
+
+
+def _ask_again(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+    html = render_template(
+        "desk/login.html",
+        next=request.form.get("next", ""),
+        address=request.form.get("address", ""),
+        error=sentence,
+    )
+    return Response(html, status, headers)
+
+
+def _later(seconds: int) -> str:
+    minutes = -(-seconds // 60)
+    sentence: str = ngettext(
+        "Too many tries. Please wait a minute.",
+        "Too many tries. Please wait %(num)d minutes.",
+        minutes,
+    )
+    return sentence
+
+
+def _page_at_the_desk(wanted: str) -> str:
+    """The page somebody was on the way to, if it is one of ours."""
+    is_ours = wanted.startswith(url_for("desk.issues")) and wanted.isprintable()
+    return wanted if is_ours else url_for("desk.issues")
+
+
+def _limits() -> LoginLimits:
+    return cast(LoginLimits, current_app.extensions["login_limits"])
+
+
+def _moment(time: datetime) -> str:
+    """Date and time in the publication's zone."""
+    return str(format_datetime(time, MOMENT))

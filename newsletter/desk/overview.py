@@ -1,0 +1,120 @@
+"""What the desk shows of an issue: how it is written, how it went, who would get it."""
+
+from dataclasses import dataclass
+
+from babel.lists import format_list
+from flask_babel import get_locale, gettext
+from sqlalchemy import func, select
+from sqlalchemy.orm import defer, selectinload
+
+from newsletter.database import db
+from newsletter.delivery.models import DeliveryState, Tally
+from newsletter.issues import choice as choices
+from newsletter.issues.editions import articles_in, issue_choice
+from newsletter.issues.models import Article, Issue, Section
+from newsletter.issues.sections import sections_of, standing_sections, title_in
+from newsletter.locales import LANGUAGES
+from newsletter.pages import page_language, settings
+
+ISSUES_PER_PAGE = 30
+
+
+@dataclass(frozen=True)
+class IssueRow:
+    """One issue in the list: the titles of its sections, and how many mails it came to."""
+
+    issue: Issue
+    subject: str
+    sections: list[str]
+    sent: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What an issue says in one section and language; another language's article may stand in."""
+
+    language: str
+    article: Article | None
+
+    @property
+    def falls_back(self) -> bool:
+        """Whether readers of this language get an article in another."""
+        return self.article is not None and self.article.language != self.language
+
+
+@dataclass(frozen=True)
+class SectionRow:
+    """One section of an issue in every language offered."""
+
+    title: str
+    cells: list[Cell]
+
+
+def issue_rows(before: int | None) -> list[IssueRow]:
+    """The newest issues, or those before a number."""
+    query = (
+        select(Issue)
+        .options(
+            selectinload(Issue.subjects),
+            selectinload(Issue.articles).options(defer(Article.body)),
+        )
+        .order_by(Issue.number.desc())
+        .limit(ISSUES_PER_PAGE)
+    )
+    if before is not None:
+        query = query.where(Issue.number < before)
+    issues = list(db.session.scalars(query))
+    sums = _sums(issues)
+    return [_row(issue, *sums.get(issue.id, (0, 0))) for issue in issues]
+
+
+def section_rows(issue: Issue) -> list[SectionRow]:
+    """Today's sections and those the issue was written in, with their articles."""
+    sections = {section.id: section for section in [*standing_sections(), *sections_of(issue)]}
+    articles = {
+        language: {article.section_id: article for article in articles_in(issue, language)}
+        for language in offered_languages()
+    }
+    return [
+        SectionRow(
+            title=title_in(issue, section, page_language()),
+            cells=[Cell(language, found.get(section.id)) for language, found in articles.items()],
+        )
+        for section in sorted(sections.values(), key=lambda section: section.position)
+    ]
+
+
+def offered_languages() -> list[str]:
+    """All languages, the default one first."""
+    default = settings().default_language
+    return sorted(LANGUAGES, key=lambda language: language != default)
+
+
+def choice_in_words(issue: Issue, choice: int) -> str:
+    """The sections of an edition: "All 4 sections", or their titles."""
+    if choice == issue_choice(issue):
+        words: str = gettext("All sections of the issue")
+        return words
+    return format_list(_titles(issue, choice), locale=get_locale() or "en")
+
+
+def _titles(issue: Issue, choice: int = choices.ALL) -> list[str]:
+    chosen: list[Section] = [s for s in sections_of(issue) if choices.takes(choice, s.id)]
+    return [title_in(issue, section, page_language()) for section in chosen]
+
+
+def _row(issue: Issue, sent: int, total: int) -> IssueRow:
+    subject = issue.subject(page_language(), settings().default_language).subject
+    return IssueRow(issue, subject, _titles(issue), sent, total)
+
+
+def _sums(issues: list[Issue]) -> dict[int, tuple[int, int]]:
+    """By issue: how many mails were accepted, and how many readers it was for."""
+    columns = [func.sum(getattr(Tally, state)) for state in DeliveryState]
+    rows = db.session.execute(
+        select(Tally.issue_id, func.sum(Tally.sent), sum(columns[1:], columns[0]))
+        .where(Tally.issue_id.in_([issue.id for issue in issues]))
+        .group_by(Tally.issue_id)
+    )
+    return {issue_id: (int(sent), int(total)) for issue_id, sent, total in rows}

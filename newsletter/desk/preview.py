@@ -1,0 +1,120 @@
+"""Look at the real mail: any edition of an issue, as a phone or a desktop would show it.
+
+The mail has inline styles, which our pages may not, and editors' words: it is served from an
+address of its own, in a sandbox without scripts, forms, or anything from elsewhere.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from flask import Response, render_template
+from werkzeug.datastructures import MultiDict
+
+from newsletter.issues import choice as choices
+from newsletter.issues.editions import RenderedEdition, render_edition
+from newsletter.issues.models import Format, Issue
+from newsletter.issues.proofs import NOBODY, PURPOSES
+from newsletter.issues.sections import sections_of
+from newsletter.locales import direction
+from newsletter.mail.message import MARKS
+from newsletter.pages import links, page_language
+
+SANDBOX = (
+    "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; "
+    "frame-ancestors 'self'"
+)
+DARK_ONLY = "(prefers-color-scheme: dark)"
+
+
+class Width(StrEnum):
+    """How wide the mail is shown."""
+
+    DESKTOP = "desktop"
+    PHONE = "phone"
+
+
+class Light(StrEnum):
+    """Whether it is shown as a mail program in light or in dark would."""
+
+    LIGHT = "light"
+    DARK = "dark"
+
+
+@dataclass(frozen=True)
+class View:
+    """Which edition of an issue is looked at, and how."""
+
+    language: str
+    sections: tuple[str, ...]
+    choice: int
+    format: Format
+    width: Width
+    light: Light
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What stands for it in an address or in a form."""
+        return {
+            "edition": self.language,
+            "sections": self.sections,
+            "format": self.format.value,
+            "width": self.width.value,
+            "light": self.light.value,
+        }
+
+
+def read_view(issue: Issue, asked: MultiDict[str, str]) -> View:
+    """What was asked for; whatever is missing or unknown is the first there is, or all."""
+    wanted = set(asked.getlist("sections"))
+    sections = [section for section in sections_of(issue) if section.slug in wanted]
+    return View(
+        language=_one_of(_languages(issue), asked.get("edition")),
+        sections=tuple(section.slug for section in sections),
+        choice=choices.of(section.id for section in sections),
+        format=Format(_one_of([one.value for one in Format], asked.get("format"))),
+        width=Width(_one_of([one.value for one in Width], asked.get("width"))),
+        light=Light(_one_of([one.value for one in Light], asked.get("light"))),
+    )
+
+
+def edition_of(issue: Issue, view: View) -> RenderedEdition:
+    """Render what is looked at; raises what `editions.render_edition` raises."""
+    return render_edition(issue, view.language, view.choice, view.format)
+
+
+def as_page(edition: RenderedEdition, view: View) -> Response:
+    """The mail itself, in its sandbox; links open in another tab, readers' own are nobody's."""
+    if edition.html is None:
+        html = render_template(
+            "desk/text_mail.html",
+            text=_with_nobodys_links(edition.text),
+            language=view.language,
+            direction=direction(view.language),
+            light=view.light,
+        )
+    else:
+        html = _in_light(_with_nobodys_links(edition.html), view.light)
+    return Response(html, headers={"Content-Security-Policy": SANDBOX})
+
+
+def _in_light(html: str, light: Light) -> str:
+    """Let the style sheets in the head hold for the light wanted, not for that of the browser."""
+    head, end, body = html.partition("</head>")
+    head = head.replace(DARK_ONLY, "all" if light is Light.DARK else "not all")
+    return f'{head}<base target="_blank">{end}{body}'
+
+
+def _with_nobodys_links(content: str) -> str:
+    for hole, purpose in PURPOSES.items():
+        content = content.replace(MARKS[hole], links().token(purpose, NOBODY))
+    return content
+
+
+def _languages(issue: Issue) -> list[str]:
+    """Those the issue has editions in, that of the page first."""
+    return sorted(issue.languages, key=lambda language: language != page_language())
+
+
+def _one_of(known: list[str], wanted: str | None) -> str:
+    return wanted if wanted in known else known[0]
