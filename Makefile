@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps --no-compile
 CATALOGUES := $(wildcard newsletter/translations/*/LC_MESSAGES/messages.po)
 LOCK := $(BIN)/uv --quiet pip compile --generate-hashes --universal --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
@@ -58,7 +58,7 @@ clean: ## remove what was installed and built; data in instance/ stays
 .venv/.ready: requirements.txt pyproject.toml | .venv/bin/pip
 	@echo "Installing into .venv (half a minute, the first time) …"
 	@$(PIP) --require-hashes --requirement requirements.txt
-	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(PIP) --no-build-isolation --editable .
 	@touch $@
 
 .venv/.ready-for-tests: requirements-dev.txt | .venv/.ready

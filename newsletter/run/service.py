@@ -109,7 +109,16 @@ def _programs(settings: Settings, listener: socket.socket) -> Iterator[Program]:
     yield _web(listener)
     yield _worker(ISSUES, "issues")
     yield _worker(NOTICES, "notices")
-    beat = ("-A", "worker", "beat", "-S", "celery.beat:Scheduler", "--loglevel", "WARNING")
+    beat = (
+        "--quiet",
+        "-A",
+        "worker",
+        "beat",
+        "-S",
+        "celery.beat:Scheduler",
+        "--loglevel",
+        "WARNING",
+    )
     yield Program(CLOCK, _python("celery", *beat))
 
 
@@ -149,7 +158,7 @@ def _worker(name: str, queue: str) -> Program:
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
     return Program(
         name,
-        _python("celery", "-A", "worker", "worker", *arguments, *quiet),
+        _python("celery", "--quiet", "-A", "worker", "worker", *arguments, *quiet),
         when_orphaned=SIGKILL,
     )
 
