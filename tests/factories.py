@@ -1,5 +1,6 @@
 """Readers and issues for the tests: each with what it takes, and unlike the others made."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from itertools import count
 
@@ -16,14 +17,14 @@ _numbers = count(1)
 
 
 def make_subscriber(
-    address=None,
+    address: str | None = None,
     *,
-    sections=(),
-    language="en",
-    format=Format.HTML,  # noqa: A002  # the word of the field
-    state=SubscriberState.CONFIRMED,
-    suppressed_at=None,
-):
+    sections: Sequence[str] = (),
+    language: str = "en",
+    format: Format = Format.HTML,  # noqa: A002  # the word of the field
+    state: SubscriberState = SubscriberState.CONFIRMED,
+    suppressed_at: datetime | None = None,
+) -> Subscriber:
     """Somebody who reads us; `sections` are slugs, none means all."""
     address = address or f"reader{next(_numbers)}@example.org"
     has_left = state is SubscriberState.UNSUBSCRIBED
@@ -42,7 +43,12 @@ def make_subscriber(
     return subscriber
 
 
-def make_issue(number=87, *, sections=("isis-in-action", "western-response"), languages=("en",)):
+def make_issue(
+    number: int = 87,
+    *,
+    sections: Sequence[str] = ("isis-in-action", "western-response"),
+    languages: Sequence[str] = ("en",),
+) -> Issue:
     """A draft that may be sent, with an article in each of the sections and languages."""
     issue = Issue(
         number=number,
@@ -70,11 +76,11 @@ def make_issue(number=87, *, sections=("isis-in-action", "western-response"), la
     return issue
 
 
-def section_called(slug):
+def section_called(slug: str) -> Section:
     """A section by its slug."""
     return db.session.scalars(select(Section).where(Section.slug == slug)).one()
 
 
-def choice_of(*slugs):
+def choice_of(*slugs: str) -> int:
     """The choice of these sections."""
     return choices.of(section_called(slug).id for slug in slugs)

@@ -100,7 +100,7 @@ def record(notice: Claimed, answer: Answer, now: datetime) -> None:
     execute(
         update(Notice)
         .where(_is_held(notice))
-        .values(lease_until=None, answer=answer.text, **values)
+        .values(lease_until=None, answer=retry.in_words(answer), **values)
     )
 
 
@@ -144,7 +144,7 @@ def _hand_over(relay: Relay, notices: Sequence[Claimed], clock: Clock) -> bool:
     with transaction():
         for key, answer in answers:
             record(by_id[key], answer, clock())
-    refusals = [answer.text for _key, answer in answers if retry.is_about_us(answer)]
+    refusals = [retry.in_words(answer) for _key, answer in answers if retry.is_about_us(answer)]
     if refusals:
         log.error("notices wait: the relay refuses us: %s", refusals[0])
     return bool(refusals)

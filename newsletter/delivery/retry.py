@@ -41,6 +41,11 @@ def is_final(answer: Answer) -> bool:
     return answer.outcome is Outcome.NEVER and not is_about_us(answer)
 
 
+def in_words(answer: Answer) -> str:
+    """An answer to keep: both codes and what was said, on one line."""
+    return " ".join(str(part) for part in (answer.code, answer.status, answer.text) if part)
+
+
 def spread(number: int) -> float:
     """A jitter for the row of this number: always the same, and different from its neighbour's."""
     return number * 0.618 % 1

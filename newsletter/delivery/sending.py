@@ -21,7 +21,7 @@ from newsletter.delivery.models import DeliveryState
 from newsletter.delivery.splice import Splicer
 from newsletter.issues.editions import template_of
 from newsletter.issues.models import Issue
-from newsletter.mail.message import BadLetter, Template
+from newsletter.mail.message import Template
 from newsletter.mail.smtp import Answer, Message, Outcome, Relay
 from newsletter.pages import links, settings
 
@@ -119,7 +119,7 @@ class Sender:
             template = self._templates[lease.edition_id]
             try:
                 messages.append(self._splicer.message(template, delivery, dated_at))
-            except BadLetter as error:
+            except ValueError as error:
                 verdicts.append(Verdict(delivery.id, DeliveryState.FAILED, str(error)))
         for key, answer in self._relay.hand_over(messages):
             self._listen(answer)
@@ -130,7 +130,9 @@ class Sender:
     def _listen(self, answer: Answer) -> None:
         if retry.is_about_us(answer) and not self.is_refused:
             self.is_refused = True
-            log.error("issue %d waits: the relay refuses us: %s", self._number, answer.text)
+            log.error(
+                "issue %d waits: the relay refuses us: %s", self._number, retry.in_words(answer)
+            )
 
 
 def judge(delivery: Waiting, answer: Answer, *, dated_at: datetime, now: datetime) -> Verdict:
@@ -138,18 +140,19 @@ def judge(delivery: Waiting, answer: Answer, *, dated_at: datetime, now: datetim
 
     `delivery` as it was before the attempt; `dated_at` is when the first one was made.
     """
+    words = retry.in_words(answer)
     match answer.outcome:
         case Outcome.ACCEPTED:
-            return Verdict(delivery.id, DeliveryState.SENT, answer.text)
+            return Verdict(delivery.id, DeliveryState.SENT, words)
         case Outcome.IN_DOUBT:
-            return Verdict(delivery.id, DeliveryState.IN_DOUBT, answer.text)
+            return Verdict(delivery.id, DeliveryState.IN_DOUBT, words)
     due_at = None
     if not retry.is_final(answer):
         due_at = retry.next_attempt(
             delivery.attempts + 1, first_at=dated_at, now=now, jitter=retry.spread(delivery.id)
         )
     state = DeliveryState.QUEUED if due_at else DeliveryState.FAILED
-    return Verdict(delivery.id, state, answer.text, due_at)
+    return Verdict(delivery.id, state, words, due_at)
 
 
 def _groups(deliveries: Sequence[Waiting], size: int) -> Iterator[Sequence[Waiting]]:

@@ -26,11 +26,11 @@ class Splicer:
     def message(self, template: Template, delivery: Waiting, dated_at: datetime) -> Message:
         """The finished message in its envelope; the same bytes on every attempt.
 
-        Raises `BadLetter` for an address that fits into no mail.
+        Raises ValueError for an address that fits into no mail.
         """
         who = (delivery.subscriber_id, self._issue_id)
         values = {
-            Hole.RECIPIENT: delivery.address.encode("ascii", "replace"),
+            Hole.RECIPIENT: delivery.address.encode("ascii"),
             Hole.DATE: date_header(dated_at),
             Hole.MESSAGE_ID: message_id(self._message_key, delivery.id, self._domain).encode(),
             Hole.UNSUBSCRIBE: self._links.token(Purpose.UNSUBSCRIBE, *who).encode(),

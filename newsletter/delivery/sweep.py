@@ -97,9 +97,8 @@ def openings(*, now: datetime) -> Counter[int]:
         .where(Issue.state == IssueState.SENDING, ledger.is_free(now))
         .group_by(SenderSlot.issue_id)
     )
-    return Counter(dict(row for row in batches.tuples())) & Counter(
-        dict(row for row in slots.tuples())
-    )
+    work, leave = (Counter({row[0]: row[1] for row in rows}) for rows in (batches, slots))
+    return work & leave
 
 
 def _cut(issue_id: int, edition_id: int, ordinal: int, delivery_ids: list[int]) -> None:

@@ -1,6 +1,6 @@
 """From an issue to its deliveries."""
 
-from threading import Barrier, Thread
+from threading import Barrier
 
 import pytest
 from sqlalchemy import func, select, update
@@ -15,6 +15,7 @@ from newsletter.issues.lifecycle import IssueState, WrongStep
 from newsletter.issues.models import Edition, Format, Issue
 from newsletter.subscribers.models import Subscriber, SubscriberState
 from tests.factories import NOON, choice_of, make_issue, make_subscriber
+from tests.posting import run_together
 
 
 def readers_of(issue):
@@ -179,7 +180,7 @@ def test_of_two_who_press_send_at_once_one_is_told_so(app):
             except WrongStep as refusal:
                 outcomes.append(str(refusal))
 
-    run_together([press_send] * 4)
+    run_together(*[press_send] * 4)
 
     assert sorted(outcomes) == ["Issue 87 is being sent already."] * 3 + ["sent"]
     db.session.rollback()
@@ -208,24 +209,6 @@ def test_readers_who_leave_during_fan_out_do_not_stop_it(app):
             together.wait()
             send_now(issue.id, now=NOON)
 
-    run_together([leave, press_send])
+    run_together(leave, press_send)
 
     assert progress(issue.id).state in {IssueState.SENDING, IssueState.SENT}
-
-
-def run_together(jobs):
-    """Run jobs in threads of their own; a failure in one is a failure."""
-    failures = []
-
-    def guarded(job):
-        try:
-            job()
-        except Exception as error:  # noqa: BLE001  # told below
-            failures.append(error)
-
-    threads = [Thread(target=guarded, args=(job,)) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []

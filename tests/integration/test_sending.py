@@ -1,0 +1,374 @@
+"""From a delivery to an answer: everybody exactly once, whatever the relay says."""
+
+from datetime import timedelta
+from email import message_from_bytes, policy
+from threading import Event
+
+import pytest
+from sqlalchemy import select, update
+
+from newsletter.database import db, transaction
+from newsletter.delivery import ledger, steering
+from newsletter.delivery.models import Batch, SenderSlot
+from newsletter.delivery.progress import progress
+from newsletter.delivery.splice import delivery_keys
+from newsletter.issues.lifecycle import IssueState, WrongStep
+from newsletter.links import Purpose
+from newsletter.mail.identifiers import read_verp_sender
+from newsletter.pages import links
+from newsletter.subscribers.models import Subscriber, SubscriberState
+from tests.factories import NOON
+from tests.mail_server import free_port
+from tests.posting import (
+    TestClock,
+    delivery_to,
+    run_together,
+    send,
+    start_issue,
+    states,
+    tick,
+)
+from tests.smtp_server import SmtpServer, drop, say, say_and_drop
+
+
+@pytest.fixture
+def clock():
+    return TestClock()
+
+
+def recipients(server):
+    """Who got a message, once for each message."""
+    return sorted(envelope.rcpt_tos[0] for envelope in server.envelopes)
+
+
+def state_of(issue):
+    return progress(issue.id).state
+
+
+def test_everybody_gets_exactly_one_message_and_the_issue_is_sent(app, mail_server, clock):
+    issue = start_issue(readers=30)
+
+    send(issue, mail_server.url, clock)
+
+    assert recipients(mail_server) == sorted(f"reader-{number}@example.org" for number in range(30))
+    assert states(issue) == {"sent": 30}
+    assert state_of(issue) is IssueState.SENT
+
+
+def test_each_message_carries_its_readers_own_links_and_senders_address(
+    app, mail_server, clock, settings
+):
+    issue = start_issue("amal@example.org", "omar@example.org")
+
+    send(issue, mail_server.url, clock)
+
+    for address in ("amal@example.org", "omar@example.org"):
+        delivery = delivery_to(address)
+        [envelope] = [e for e in mail_server.envelopes if e.rcpt_tos == [address]]
+        message = message_from_bytes(envelope.content, policy=policy.default)
+        token = links().token(Purpose.UNSUBSCRIBE, delivery.subscriber_id, issue.id)
+        assert message["To"] == address
+        assert message["Date"].datetime == NOON
+        assert message["List-Unsubscribe"] == f"<{settings.public_url}/unsubscribe/{token}>"
+        assert f"/unsubscribe/{token}" in message.get_body(("plain",)).get_content()
+        local_part, _, domain = envelope.mail_from.partition("@")
+        assert read_verp_sender(delivery_keys(settings), local_part) == delivery.id
+        assert domain == settings.bounce_domain
+        assert not message.defects
+
+
+def test_two_workers_at_once_send_nobody_twice(app, mail_server, clock):
+    issue = start_issue(readers=1200)
+
+    def work():
+        with app.app_context():
+            send(issue, mail_server.url, clock, connections=10)
+
+    run_together(work, work)
+
+    assert len(recipients(mail_server)) == len(set(recipients(mail_server))) == 1200
+    assert states(issue) == {"sent": 1200}
+    assert state_of(issue) is IssueState.SENT
+
+
+def test_a_repeated_task_sends_nothing_more(app, mail_server, clock):
+    issue = start_issue(readers=5)
+
+    for _ in range(3):
+        send(issue, mail_server.url, clock)
+
+    assert len(recipients(mail_server)) == 5
+
+
+def test_a_task_without_a_free_slot_ends_at_once(app, mail_server, clock, settings):
+    issue = start_issue(readers=5)
+    with transaction():
+        for number in range(settings.senders_per_issue):
+            assert ledger.take_slot(issue.id, f"somebody else {number}", clock())
+
+    send(issue, mail_server.url, clock)
+
+    assert recipients(mail_server) == []
+
+
+def test_the_slot_of_a_dead_process_is_taken_after_its_lease(app, clock):
+    issue = start_issue(readers=1)
+    with transaction():
+        first = ledger.take_slot(issue.id, "dead", clock())
+    clock.turn(seconds=31)
+    with transaction():
+        second = ledger.take_slot(issue.id, "alive", clock())
+
+    assert first.number == second.number
+    with transaction():
+        ledger.leave_slot(first)
+    holder = select(SenderSlot.holder).where(SenderSlot.slot == second.number)
+    assert db.session.scalar(holder) == "alive"
+
+
+def test_somebody_who_leaves_after_fan_out_gets_nothing(app, mail_server, clock):
+    issue = start_issue("stays@example.org", "leaves@example.org", "suppressed@example.org")
+    with transaction():
+        change = update(Subscriber).execution_options(synchronize_session=False)
+        db.session.execute(
+            change.where(Subscriber.address == "leaves@example.org").values(
+                state=SubscriberState.UNSUBSCRIBED, unsubscribed_at=NOON
+            )
+        )
+        db.session.execute(
+            change.where(Subscriber.address == "suppressed@example.org").values(suppressed_at=NOON)
+        )
+
+    send(issue, mail_server.url, clock)
+
+    assert recipients(mail_server) == ["stays@example.org"]
+    assert states(issue) == {"sent": 1, "skipped": 2}
+    assert "left" in delivery_to("leaves@example.org").answer
+    assert "suppressed" in delivery_to("suppressed@example.org").answer
+    assert state_of(issue) is IssueState.SENT
+
+
+def test_a_refusal_for_good_fails_with_its_words(app, clock):
+    issue = start_issue("nobody@example.org")
+
+    with SmtpServer({"rcpt": say("550 5.1.1 no such user")}) as server:
+        send(issue, server.url, clock)
+
+    assert states(issue) == {"failed": 1}
+    assert delivery_to("nobody@example.org").answer == "550 5.1.1 no such user"
+    assert state_of(issue) is IssueState.SENT
+
+
+def test_a_busy_mail_server_is_asked_again_a_minute_later_for_the_same_message(
+    app, mail_server, clock
+):
+    issue = start_issue("amal@example.org")
+    with SmtpServer({"dot": say("451 4.3.0 try later")}) as server:
+        send(issue, server.url, clock)
+    waits = delivery_to("amal@example.org")
+    assert states(issue) == {"queued": 1}
+    assert 60 <= (waits.due_at - NOON).total_seconds() <= 66
+    assert "try later" in waits.answer
+
+    clock.turn(seconds=59)
+    tick(clock)
+    send(issue, mail_server.url, clock)
+    assert recipients(mail_server) == []
+
+    clock.turn(seconds=10)
+    tick(clock)
+    send(issue, mail_server.url, clock)
+    [message] = mail_server.messages
+    assert message["Date"].datetime == NOON
+    assert states(issue) == {"sent": 1}
+    assert delivery_to("amal@example.org").attempts == 2
+    assert state_of(issue) is IssueState.SENT
+
+
+def test_an_issue_is_not_sent_as_long_as_somebody_waits_for_another_try(app, clock):
+    issue = start_issue("amal@example.org")
+    with SmtpServer({"rcpt": say("450 4.2.0 greylisted")}) as server:
+        send(issue, server.url, clock)
+
+    tick(clock)
+
+    assert state_of(issue) is IssueState.SENDING
+
+
+def test_after_three_days_of_not_now_a_delivery_fails_with_the_last_words(app, clock):
+    issue = start_issue("amal@example.org")
+    with SmtpServer({"rcpt": say("450 4.2.0 greylisted for ever")}) as server:
+        for _ in range(100):
+            send(issue, server.url, clock)
+            clock.turn(hours=1, minutes=7)
+            tick(clock)
+            if state_of(issue) is IssueState.SENT:
+                break
+
+    assert states(issue) == {"failed": 1}
+    assert "greylisted for ever" in delivery_to("amal@example.org").answer
+    assert timedelta(days=3) <= clock.now - NOON <= timedelta(days=3, hours=3)
+
+
+def test_a_relay_that_is_down_holds_everybody_up_and_nobody_back(app, clock):
+    issue = start_issue(readers=12)
+    port = free_port()
+
+    send(issue, f"smtp://127.0.0.1:{port}", clock)
+
+    assert states(issue) == {"queued": 12}
+    tried = [d for d in range(12) if delivery_to(f"reader-{d}@example.org").attempts]
+    assert len(tried) <= 4, "attempts are burned while the relay is down"
+
+    clock.turn(seconds=70)
+    tick(clock)
+    with SmtpServer() as server:
+        send(issue, server.url, clock)
+        assert len({message.recipient for message in server.messages}) == 12
+    assert states(issue) == {"sent": 12}
+
+
+def test_a_sender_that_a_relay_refused_rests_before_it_tries_again(app, clock, settings):
+    issue = start_issue(readers=12)
+    with SmtpServer({"greeting": say_and_drop("421 4.3.2 too many connections")}) as server:
+        for _ in range(settings.senders_per_issue + 3):
+            send(issue, server.url, clock, connections=1)
+        assert server.connections == settings.senders_per_issue
+
+    clock.turn(seconds=31)
+    with SmtpServer() as server:
+        send(issue, server.url, clock)
+        assert server.connections
+
+
+def test_a_relay_that_refuses_our_address_fails_nobody(app, clock):
+    issue = start_issue(readers=12)
+
+    with SmtpServer({"mail": say("550 5.7.1 we do not relay for you")}) as server:
+        send(issue, server.url, clock)
+
+    assert states(issue) == {"queued": 12}
+
+
+def test_a_line_lost_before_the_dot_is_tried_again(app, clock):
+    issue = start_issue("amal@example.org")
+
+    with SmtpServer({"data": drop}) as server:
+        send(issue, server.url, clock)
+
+    assert states(issue) == {"queued": 1}
+
+
+def test_a_line_lost_after_the_dot_is_in_doubt_at_once_and_never_sent_again(
+    app, mail_server, clock
+):
+    issue = start_issue("amal@example.org")
+    with SmtpServer({"dot": drop}) as server:
+        send(issue, server.url, clock)
+    assert states(issue) == {"in_doubt": 1}
+    assert delivery_to("amal@example.org").answer
+    assert state_of(issue) is IssueState.SENT
+
+    for _ in range(5):
+        clock.turn(hours=1)
+        tick(clock)
+        send(issue, mail_server.url, clock)
+
+    assert recipients(mail_server) == []
+    assert states(issue) == {"in_doubt": 1}
+
+
+def test_no_more_than_a_group_leaves_after_a_pause_and_the_rest_after_it(app, clock):
+    issue = start_issue(readers=12)
+
+    def pause(session):
+        session.behave()
+        if not paused.is_set():
+            paused.set()
+            with app.app_context(), transaction():
+                steering.pause(issue.id)
+
+    paused = Event()
+    with SmtpServer({"dot": pause}) as server:
+        send(issue, server.url, clock)
+        assert len(server.messages) == 4
+        assert states(issue) == {"sent": 4, "queued": 8}
+        assert state_of(issue) is IssueState.PAUSED
+        send(issue, server.url, clock)
+        assert len(server.messages) == 4
+
+        with transaction():
+            steering.resume(issue.id)
+        send(issue, server.url, clock)
+        assert len({message.recipient for message in server.messages}) == 12
+    assert states(issue) == {"sent": 12}
+
+
+def test_after_a_cancellation_the_rest_is_skipped_with_the_reason(app, clock):
+    issue = start_issue(readers=12)
+
+    def cancel(session):
+        session.behave()
+        if not cancelled.is_set():
+            cancelled.set()
+            with app.app_context(), transaction():
+                steering.cancel(issue.id, now=clock())
+
+    cancelled = Event()
+    with SmtpServer({"dot": cancel}) as server:
+        send(issue, server.url, clock)
+        assert len(server.messages) == 4
+
+    assert states(issue) == {"sent": 4, "skipped": 8}
+    assert state_of(issue) is IssueState.CANCELLED
+    with pytest.raises(WrongStep), transaction():
+        steering.resume(issue.id)
+
+
+def test_what_comes_back_after_a_cancellation_is_skipped_by_the_clock(app, clock):
+    issue = start_issue("amal@example.org")
+
+    def cancel(session):
+        with app.app_context(), transaction():
+            steering.cancel(issue.id, now=clock())
+        session.say("451 4.3.0 try later")
+
+    with SmtpServer({"dot": cancel}) as server:
+        send(issue, server.url, clock)
+    assert states(issue) == {"queued": 1}
+
+    tick(clock)
+
+    assert states(issue) == {"skipped": 1}
+
+
+def test_a_task_ends_after_half_a_minute_and_the_next_one_goes_on(app, clock):
+    issue = start_issue(readers=12)
+
+    def take_ten_seconds(session):
+        session.behave()
+        clock.turn(seconds=10)
+
+    with SmtpServer({"dot": take_ten_seconds}) as server:
+        send(issue, server.url, clock, connections=1)
+        assert states(issue) == {"sent": 3, "queued": 9}
+
+        send(issue, server.url, clock, connections=1)
+    assert states(issue) == {"sent": 6, "queued": 6}
+
+
+def test_an_address_that_fits_into_no_mail_fails_alone(app, mail_server, clock):
+    issue = start_issue("good@example.org", "b\u00e4d@example.org")
+
+    send(issue, mail_server.url, clock)
+
+    assert recipients(mail_server) == ["good@example.org"]
+    assert states(issue) == {"sent": 1, "failed": 1}
+
+
+def test_a_finished_batch_is_not_taken_again(app, mail_server, clock):
+    issue = start_issue(readers=3)
+
+    send(issue, mail_server.url, clock)
+
+    assert db.session.scalars(select(Batch.finished_at)).all() == [NOON]
