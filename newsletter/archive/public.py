@@ -58,7 +58,7 @@ def published_at(issue: Issue) -> datetime:
     return issue.sending_started_at
 
 
-def _newest_first() -> Select[tuple[Issue]]:
+def _newest_first() -> Select[Issue]:
     return (
         select(Issue)
         .where(IS_PUBLIC)
@@ -67,5 +67,5 @@ def _newest_first() -> Select[tuple[Issue]]:
     )
 
 
-def _found(query: Select[tuple[Issue]]) -> list[Issue]:
+def _found(query: Select[Issue]) -> list[Issue]:
     return list(db.session.scalars(query).unique())

@@ -10,7 +10,7 @@ from tests.publishing import publish_sample
 
 def test_the_style_sheet_may_be_kept_for_ever_because_its_address_names_its_content(client):
     page = client.get("/").text
-    address = re.search(r'<link rel="stylesheet" href="([^"]+)"', page).group(1)
+    [address] = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page)
 
     sheet = client.get(address, buffered=True)
 
