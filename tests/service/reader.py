@@ -107,10 +107,9 @@ def post(url: str, fields: list[tuple[str, str | list[str]]]) -> Page:
 
 def link(mail: EmailMessage, kind: str) -> str:
     """The reader's own link of a kind, alone on its line of the text part."""
-    part = mail.get_body(("plain",))
-    assert part is not None
-    found = re.search(rf"^https?://\S+/{kind}/\S+$", part.get_content(), re.MULTILINE)
-    assert found, part.get_content()
+    own = re.compile(rf"https?://\S+/{kind}/\S+")
+    found = [line for line in text_of(mail).splitlines() if own.fullmatch(line)]
+    assert found, text_of(mail)
     return found[0]
 
 

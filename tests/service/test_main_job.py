@@ -10,7 +10,7 @@ from tests.service.reader import Mailbox, get, html_of, link, post, submit
 
 pytestmark = pytest.mark.slow
 
-READER = "amal@reader.example"
+READER = "a.new.reader@reader.example"
 
 
 @pytest.fixture(scope="module")
