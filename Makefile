@@ -39,7 +39,7 @@ translations: .venv/.ready-for-tests ## bring the catalogues up to date with the
 	@$(BIN)/pybabel --quiet extract --mapping-file babel.cfg --sort-by-file --no-wrap \
 		--add-location file --output-file .cache/messages.pot .
 	@$(BIN)/pybabel --quiet update --input-file .cache/messages.pot --output-dir newsletter/translations \
-		--no-fuzzy-matching --no-wrap --ignore-obsolete
+		--no-fuzzy-matching --no-wrap --ignore-obsolete --ignore-pot-creation-date
 
 lock: .venv/.ready-for-tests ## choose the newest versions of what requirements*.in name
 	@$(LOCK) --upgrade requirements.in --output-file requirements.txt

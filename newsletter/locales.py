@@ -24,6 +24,11 @@ LANGUAGES = {
 }
 
 
+def translatable(words: str) -> str:
+    """Mark words for the catalogues where they are defined; whoever shows them translates them."""
+    return words
+
+
 def direction(tag: str) -> Direction:
     """Which way a language is written."""
     return LANGUAGES[tag].direction

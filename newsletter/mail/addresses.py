@@ -12,6 +12,7 @@ from enum import StrEnum
 from email_validator import EmailNotValidError, validate_email
 
 from newsletter.errors import NewsletterError
+from newsletter.locales import translatable
 
 LONGEST_ADDRESS = 254  # RFC 5321 section 4.5.3.1.3, without the angle brackets
 LONGEST_LOCAL_PART = 64  # RFC 5321 section 4.5.3.1.1
@@ -25,28 +26,34 @@ GMAIL = {"gmail.com", "googlemail.com"}
 class Flaw(StrEnum):
     """What is wrong with an address, in the words we say it in."""
 
-    EMPTY = "Please enter an e-mail address."
-    TOO_LONG = "This is too long for an e-mail address: at most 254 characters, 64 before the @."
-    INVISIBLE = (
+    EMPTY = translatable("Please enter an e-mail address.")
+    TOO_LONG = translatable(
+        "This is too long for an e-mail address: at most 254 characters, 64 before the @."
+    )
+    INVISIBLE = translatable(
         "There is an invisible character or a line break in this address."
         " Please type the address instead of pasting it."
     )
-    SEVERAL = "Please enter one address only."
-    NAMED = "Please enter the address alone, without a name or angle brackets."
-    NO_AT = "There is no @ in this address. It should look like name@example.org."
-    TWO_AT = "There is more than one @ in this address."
-    NO_LOCAL_PART = "There is nothing before the @ in this address."
-    NO_DOMAIN = "There is nothing after the @ in this address."
-    QUOTED = "We can't write to addresses with quotation marks."
-    NOT_ASCII = "We can't write to addresses with non-Latin or accented letters before the @ yet."
-    SPACE = "There is a space inside this address."
-    BAD_LOCAL_PART = (
+    SEVERAL = translatable("Please enter one address only.")
+    NAMED = translatable("Please enter the address alone, without a name or angle brackets.")
+    NO_AT = translatable("There is no @ in this address. It should look like name@example.org.")
+    TWO_AT = translatable("There is more than one @ in this address.")
+    NO_LOCAL_PART = translatable("There is nothing before the @ in this address.")
+    NO_DOMAIN = translatable("There is nothing after the @ in this address.")
+    QUOTED = translatable("We can't write to addresses with quotation marks.")
+    NOT_ASCII = translatable(
+        "We can't write to addresses with non-Latin or accented letters before the @ yet."
+    )
+    SPACE = translatable("There is a space inside this address.")
+    BAD_LOCAL_PART = translatable(
         "The part before the @ can't be right: it has a misplaced dot,"
         " or a character that addresses never have."
     )
-    DOMAIN_LITERAL = "We can't write to a bare IP address. Please give an address with a domain."
-    NO_DOT = "The part after the @ is incomplete. It should look like example.org."
-    BAD_DOMAIN = "The part after the @ is not a domain that can receive mail."
+    DOMAIN_LITERAL = translatable(
+        "We can't write to a bare IP address. Please give an address with a domain."
+    )
+    NO_DOT = translatable("The part after the @ is incomplete. It should look like example.org.")
+    BAD_DOMAIN = translatable("The part after the @ is not a domain that can receive mail.")
 
 
 FLAWS_AT_SIGHT = (
