@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from itertools import count
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from newsletter.database import db
 from newsletter.issues import choice as choices
@@ -41,6 +41,25 @@ def make_subscriber(
     db.session.add(subscriber)
     db.session.flush()
     return subscriber
+
+
+def make_subscribers(number: int) -> None:
+    """So many readers of everything at once: reader-0@example.org, reader-1@example.org …"""
+    if not number:
+        return
+    readers = [
+        {
+            "address": f"reader-{n}@example.org",
+            "address_key": f"reader-{n}@example.org",
+            "state": SubscriberState.CONFIRMED,
+            "created_at": NOON,
+            "confirmed_at": NOON,
+        }
+        for n in range(number)
+    ]
+    ids = db.session.scalars(insert(Subscriber).returning(Subscriber.id), readers)
+    taken = [{"subscriber_id": id_, "choice": choices.ALL, "language": "en"} for id_ in ids]
+    db.session.execute(insert(Subscription), taken)
 
 
 def make_issue(

@@ -15,7 +15,7 @@ from newsletter.delivery.start import send_now
 from newsletter.issues.models import Issue
 from newsletter.mail.smtp import Limits, Relay, RelayAddress
 from newsletter.subscribers.models import Subscriber
-from tests.factories import NOON, make_issue, make_subscriber
+from tests.factories import NOON, make_issue, make_subscriber, make_subscribers
 
 
 class TestClock:
@@ -48,8 +48,7 @@ def start_issue(*addresses: str, readers: int = 0) -> Issue:
         issue = make_issue()
         for address in addresses:
             make_subscriber(address)
-        for number in range(readers):
-            make_subscriber(f"reader-{number}@example.org")
+        make_subscribers(readers)
     return send_now(issue.id, now=NOON)
 
 

@@ -14,7 +14,7 @@ from newsletter.delivery.start import send_now
 from newsletter.issues.lifecycle import IssueState, WrongStep
 from newsletter.issues.models import Edition, Format, Issue
 from newsletter.subscribers.models import Subscriber, SubscriberState
-from tests.factories import NOON, choice_of, make_issue, make_subscriber
+from tests.factories import NOON, choice_of, make_issue, make_subscriber, make_subscribers
 from tests.posting import run_together
 
 
@@ -95,8 +95,7 @@ def test_the_audience_counts_what_fan_out_writes(app):
 def test_a_large_audience_is_cut_into_full_batches(app):
     with transaction():
         issue = make_issue()
-        for number in range(2 * fanout.BATCH_SIZE + 1):
-            make_subscriber(f"reader-{number}@example.org")
+        make_subscribers(2 * fanout.BATCH_SIZE + 1)
         make_subscriber(format=Format.TEXT)
 
     send_now(issue.id, now=NOON)

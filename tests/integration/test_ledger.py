@@ -1,0 +1,242 @@
+"""Leases, marks and answers, at the moments that matter."""
+
+import pytest
+from sqlalchemy import select, update
+
+from newsletter.database import db, transaction
+from newsletter.delivery import ledger
+from newsletter.delivery.ledger import Verdict
+from newsletter.delivery.models import Batch, Delivery, DeliveryState, SenderSlot
+from newsletter.issues.models import Issue
+from newsletter.subscribers.models import Subscriber, SubscriberState
+from tests.factories import NOON
+from tests.posting import TestClock, run_together, start_issue, states, tick
+
+
+@pytest.fixture
+def clock():
+    return TestClock()
+
+
+def take(issue, clock, holder="a worker"):
+    """A slot, the first free batch in it, and what waits there."""
+    with transaction():
+        slot = ledger.take_slot(issue.id, holder, clock())
+        lease = ledger.claim(slot, clock())
+        return lease, lease and ledger.waiting(lease)
+
+
+def mark(lease, deliveries, clock):
+    with transaction():
+        return ledger.mark(lease, deliveries, clock())
+
+
+def record(lease, deliveries, state, clock, **more):
+    with transaction():
+        verdicts = [Verdict(d.id, state, "words", **more) for d in deliveries]
+        ledger.record(lease, verdicts, clock())
+
+
+def test_a_batch_is_in_the_hands_of_one(app, clock):
+    issue = start_issue(readers=3)
+
+    lease, waiting = take(issue, clock)
+    nothing, _ = take(issue, clock)
+
+    assert len(waiting) == 3
+    assert nothing is None
+    assert lease.fence == 1
+
+
+def test_every_slot_and_every_batch_goes_to_one_of_those_who_reach_for_it(app, clock, settings):
+    issue = start_issue(readers=1600)
+    taken = []
+
+    def reach():
+        with app.app_context():
+            for number in range(2):
+                lease, waiting = take(issue, clock, f"worker {number}")
+                if lease:
+                    taken.append((lease.slot.number, lease.batch_id, len(waiting)))
+
+    run_together(*[reach] * 4)
+
+    assert len({slot for slot, _, _ in taken}) == len(taken) == 4
+    assert sum(size for _, _, size in taken) == 1600
+    assert len({batch for _, batch, _ in taken}) == 4
+
+
+def test_a_mark_dates_the_message_once(app, clock):
+    issue = start_issue(readers=1)
+    lease, waiting = take(issue, clock)
+    first = mark(lease, waiting, clock)
+    record(lease, waiting, DeliveryState.QUEUED, clock, due_at=NOON)
+    with transaction():
+        ledger.give_back(lease, clock())
+
+    clock.turn(minutes=2)
+    tick(clock)
+    lease, waiting = take(issue, clock)
+    second = mark(lease, waiting, clock)
+
+    assert first.dated_at == second.dated_at == {waiting[0].id: NOON}
+    assert waiting[0].attempts == 1
+
+
+def test_a_delivery_is_marked_once(app, clock):
+    issue = start_issue(readers=3)
+    lease, waiting = take(issue, clock)
+
+    assert len(mark(lease, waiting, clock).dated_at) == 3
+    again = mark(lease, waiting, clock)
+
+    assert again.dated_at == {}
+    assert not again.goes_on
+    assert states(issue) == {"sending": 3}
+
+
+def test_who_lost_the_lease_marks_nothing(app, clock):
+    issue = start_issue(readers=3)
+    lease, waiting = take(issue, clock)
+    clock.turn(seconds=31)
+    tick(clock)
+
+    cleared = mark(lease, waiting, clock)
+
+    assert cleared.dated_at == {}
+    assert not cleared.goes_on
+    assert states(issue) == {"queued": 3}
+
+
+def test_who_lost_the_lease_records_nothing(app, clock):
+    issue = start_issue(readers=3)
+    lease, waiting = take(issue, clock)
+    mark(lease, waiting[:2], clock)
+    clock.turn(seconds=31)
+    tick(clock)
+
+    record(lease, waiting[:2], DeliveryState.SENT, clock)
+    with transaction():
+        ledger.give_back(lease, clock())
+
+    assert states(issue) == {"in_doubt": 2, "queued": 1}
+    assert db.session.scalar(select(Batch.finished_at)) is None
+
+
+def test_what_a_dead_process_had_marked_is_in_doubt_and_the_rest_waits_for_the_next(app, clock):
+    issue = start_issue(readers=5)
+    lease, waiting = take(issue, clock, "about to die")
+    mark(lease, waiting[:2], clock)
+
+    clock.turn(seconds=29)
+    tick(clock)
+    assert states(issue) == {"sending": 2, "queued": 3}
+
+    clock.turn(seconds=2)
+    tick(clock)
+    assert states(issue) == {"in_doubt": 2, "queued": 3}
+    _, rest = take(issue, clock, "the next")
+    assert [d.id for d in rest] == [d.id for d in waiting[2:]]
+
+
+def test_a_beating_heart_keeps_lease_and_slot(app, clock):
+    issue = start_issue(readers=3)
+    lease, waiting = take(issue, clock)
+    mark(lease, waiting[:1], clock)
+    for _ in range(10):
+        clock.turn(seconds=10)
+        with transaction():
+            ledger.beat(lease.slot, lease, clock())
+        tick(clock)
+
+    record(lease, waiting[:1], DeliveryState.SENT, clock)
+
+    assert states(issue) == {"sent": 1, "queued": 2}
+    alive_until = db.session.scalar(select(SenderSlot.alive_until).where(SenderSlot.slot == 1))
+    assert alive_until == clock.now + ledger.LEASE
+
+
+def test_a_lost_lease_is_not_brought_back_by_a_heartbeat(app, clock):
+    issue = start_issue(readers=3)
+    lease, waiting = take(issue, clock)
+    clock.turn(seconds=31)
+    tick(clock)
+
+    with transaction():
+        ledger.beat(lease.slot, lease, clock())
+
+    assert db.session.scalar(select(Batch.lease_until)) is None
+    assert mark(lease, waiting, clock).dated_at == {}
+
+
+def test_an_answer_that_comes_late_settles_the_doubt(app, clock):
+    issue = start_issue(readers=2)
+    lease, waiting = take(issue, clock)
+    mark(lease, waiting, clock)
+    record(lease, waiting, DeliveryState.IN_DOUBT, clock)
+    assert states(issue) == {"in_doubt": 2}
+
+    record(lease, waiting[:1], DeliveryState.SENT, clock)
+
+    assert states(issue) == {"sent": 1, "in_doubt": 1}
+
+
+def test_an_answer_counts_once(app, clock):
+    issue = start_issue(readers=2)
+    lease, waiting = take(issue, clock)
+    mark(lease, waiting, clock)
+
+    record(lease, waiting, DeliveryState.SENT, clock)
+    record(lease, waiting, DeliveryState.FAILED, clock)
+
+    assert states(issue) == {"sent": 2}
+
+
+def test_a_batch_given_back_half_done_is_taken_again_with_a_higher_fence(app, clock):
+    issue = start_issue(readers=3)
+    lease, waiting = take(issue, clock)
+    mark(lease, waiting[:1], clock)
+    record(lease, waiting[:1], DeliveryState.SENT, clock)
+    with transaction():
+        ledger.give_back(lease, clock())
+
+    again, rest = take(issue, clock)
+
+    assert again.batch_id == lease.batch_id
+    assert again.fence == lease.fence + 1
+    assert [d.id for d in rest] == [d.id for d in waiting[1:]]
+
+
+def test_an_issue_is_not_done_while_a_batch_may_still_bring_an_answer(app, clock):
+    issue = start_issue(readers=1)
+    lease, waiting = take(issue, clock)
+    mark(lease, waiting, clock)
+    record(lease, waiting, DeliveryState.IN_DOUBT, clock)
+
+    tick(clock)
+    assert db.session.get(Issue, issue.id, populate_existing=True).completed_at is None
+
+    with transaction():
+        ledger.give_back(lease, clock())
+    tick(clock)
+    assert db.session.get(Issue, issue.id, populate_existing=True).completed_at == NOON
+
+
+def test_the_one_who_left_is_skipped_and_the_others_go(app, clock):
+    issue = start_issue(readers=3)
+    lease, waiting = take(issue, clock)
+    with transaction():
+        db.session.execute(
+            update(Subscriber)
+            .where(Subscriber.id == waiting[1].subscriber_id)
+            .values(state=SubscriberState.UNSUBSCRIBED, unsubscribed_at=NOON)
+            .execution_options(synchronize_session=False)
+        )
+
+    cleared = mark(lease, waiting, clock)
+
+    assert set(cleared.dated_at) == {waiting[0].id, waiting[2].id}
+    assert cleared.goes_on
+    assert states(issue) == {"sending": 2, "skipped": 1}
+    skipped = db.session.get(Delivery, waiting[1].id, populate_existing=True)
+    assert skipped.settled_at == NOON

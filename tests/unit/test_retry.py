@@ -1,0 +1,84 @@
+"""When to try again, and when to stop."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.delivery.retry import (
+    LONGEST_PAUSE,
+    PERIOD,
+    in_words,
+    is_about_us,
+    is_final,
+    next_attempt,
+    spread,
+)
+from newsletter.mail.smtp import Answer, Outcome, Stage
+
+NOON = datetime(2026, 11, 17, 12, 0, tzinfo=UTC)
+
+
+def pause_after(attempts, *, jitter=0.0):
+    return next_attempt(attempts, first_at=NOON, now=NOON, jitter=jitter) - NOON
+
+
+def test_the_pauses_grow_from_a_minute_to_an_hour():
+    minutes = [pause_after(attempts).total_seconds() / 60 for attempts in range(1, 10)]
+
+    assert minutes == [1, 2, 5, 10, 20, 40, 60, 60, 60]
+
+
+def test_jitter_lengthens_a_pause_by_a_tenth_at_most():
+    assert pause_after(3, jitter=1.0) == timedelta(minutes=5.5)
+
+
+def test_after_three_days_it_is_given_up():
+    late = NOON + timedelta(days=3)
+
+    assert next_attempt(70, first_at=NOON, now=late, jitter=0) is None
+    assert next_attempt(70, first_at=NOON, now=late - timedelta(seconds=1), jitter=0)
+
+
+@given(st.integers(1, 10**6), st.integers(0, 10**12), st.timedeltas(timedelta(0), PERIOD))
+def test_another_try_always_lies_ahead_and_never_far(attempts, number, age):
+    now = NOON + age
+
+    due_at = next_attempt(attempts, first_at=NOON, now=now, jitter=spread(number))
+
+    if due_at is None:
+        assert age >= PERIOD
+    else:
+        assert timedelta(minutes=1) <= due_at - now <= 1.1 * LONGEST_PAUSE
+
+
+def test_neighbours_do_not_come_back_together():
+    assert len({round(spread(number), 2) for number in range(1, 40)}) > 30
+
+
+@pytest.mark.parametrize(
+    ("outcome", "stage", "about_us", "final"),
+    [
+        (Outcome.NOT_NOW, Stage.CONNECT, True, False),
+        (Outcome.NOT_NOW, Stage.GREETING, True, False),
+        (Outcome.NOT_NOW, Stage.AUTH, True, False),
+        (Outcome.NEVER, Stage.MAIL, True, False),
+        (Outcome.NOT_NOW, Stage.MAIL, False, False),
+        (Outcome.NOT_NOW, Stage.RCPT, False, False),
+        (Outcome.NEVER, Stage.RCPT, False, True),
+        (Outcome.NEVER, Stage.DOT, False, True),
+        (Outcome.ACCEPTED, Stage.DOT, False, False),
+        (Outcome.IN_DOUBT, Stage.DOT, False, False),
+    ],
+)
+def test_what_is_said_before_any_reader_is_named_is_about_us(outcome, stage, about_us, final):
+    answer = Answer(outcome, stage, "words")
+
+    assert is_about_us(answer) is about_us
+    assert is_final(answer) is final
+
+
+def test_an_answer_is_kept_with_its_codes():
+    assert in_words(Answer(Outcome.NEVER, Stage.RCPT, "no", 550, "5.1.1")) == "550 5.1.1 no"
+    assert in_words(Answer(Outcome.IN_DOUBT, Stage.DOT, "The line broke.")) == "The line broke."
