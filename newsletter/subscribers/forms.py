@@ -39,8 +39,8 @@ class Typed:
     stamp: str
 
     @classmethod
-    def now(cls) -> Self:
-        """From the request; what is missing is empty, the language that of the page."""
+    def from_request(cls) -> Self:
+        """What is missing is empty, the language that of the page."""
         return cls(
             address=request.form.get("address", "")[: LONGEST_INPUT + 1],
             sections=tuple(request.form.getlist("sections")),

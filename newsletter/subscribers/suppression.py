@@ -22,6 +22,7 @@ FOR_GOOD = frozenset(
 
 def suppress(address_key: str, reason: SuppressionReason, *, source: str, now: datetime) -> None:
     """Let no issue go to an address any more; a reason for good is never weakened by a bounce."""
+    subscriber = hold_address(address_key)  # first, as whoever confirms does
     if reason_of(address_key) in {reason, *FOR_GOOD}:
         return
     row = {
@@ -35,7 +36,6 @@ def suppress(address_key: str, reason: SuppressionReason, *, source: str, now: d
         .where(_is_of(address_key), Suppression.reason.not_in(FOR_GOOD))
         .values(reason=reason)
     )
-    subscriber = hold_address(address_key)
     if subscriber is None:
         return
     subscriber.suppressed_at = now

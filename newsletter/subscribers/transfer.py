@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from newsletter.database import db
 from newsletter.errors import NewsletterError
@@ -81,12 +81,10 @@ class Import:
     def take(self, lines: Sequence[ImportLine | Problem]) -> None:
         """Take some lines; what cannot be taken is listed in the report."""
         entries = self._may_come([entry for line in lines for entry in self._understand(line)])
-        consented = [entry for entry in entries if entry.consented_at]
-        rows = [_pending_row(entry.address, self._now) for entry in consented]
-        if rows:
-            db.session.execute(insert_unless_there(Subscriber), rows)
-        held = hold_addresses([entry.address.key for entry in entries])
-        for entry in entries:
+        created = self._create([entry for entry in entries if entry.consented_at])
+        rest = [entry for entry in entries if entry.address.key not in created]
+        held = hold_addresses([entry.address.key for entry in rest])
+        for entry in rest:
             self._admit(entry, held.get(entry.address.key))
 
     def _understand(self, line: ImportLine | Problem) -> Iterator[Entry]:
@@ -137,13 +135,38 @@ class Import:
                 self._refuse(entry.line, "This address is suppressed: no issue may go to it.")
         return [entry for entry in entries if entry.address.key not in suppressed]
 
+    def _create(self, entries: list[Entry]) -> dict[str, int]:
+        """Write subscribers who are new and have consented; whoever is known already stays.
+
+        Returns the ids of the new ones by their keys.
+        """
+        if not entries:
+            return {}
+        rows = [
+            {
+                "address": entry.address.smtp,
+                "address_key": entry.address.key,
+                "state": SubscriberState.CONFIRMED,
+                "created_at": self._now,
+                "confirmed_at": entry.consented_at,
+            }
+            for entry in sorted(entries, key=lambda entry: entry.address.key)
+        ]  # in one order, so that two imports at once never wait for each other
+        statement = insert_unless_there(Subscriber).returning(Subscriber.address_key, Subscriber.id)
+        created: dict[str, int] = dict(iter(db.session.execute(statement, rows)))
+        _record(entries, created)
+        self.report.imported += len(created)
+        return created
+
     def _admit(self, entry: Entry, subscriber: Subscriber | None) -> None:
         if subscriber is not None and subscriber.state is SubscriberState.CONFIRMED:
             self.report.known += 1
         elif subscriber is not None and subscriber.state is SubscriberState.UNSUBSCRIBED:
             self._refuse(entry.line, "This address has left; only its owner can bring it back.")
         elif subscriber is not None and entry.consented_at is not None:
-            _confirm(subscriber, entry, entry.consented_at)
+            subscriber.state = SubscriberState.CONFIRMED
+            subscriber.confirmed_at = entry.consented_at
+            _record([entry], {entry.address.key: subscriber.id})
             self.report.imported += 1
         else:
             request_signup(
@@ -182,32 +205,31 @@ def export_subscribers() -> Iterator[str]:
         db.session.expunge_all()  # a list of any length passes through the same memory
 
 
-def _pending_row(address: Address, now: datetime) -> dict[str, object]:
-    return {
-        "address": address.smtp,
-        "address_key": address.key,
-        "state": SubscriberState.PENDING,
-        "created_at": now,
-    }
-
-
-def _confirm(subscriber: Subscriber, entry: Entry, consented_at: datetime) -> None:
-    subscriber.state = SubscriberState.CONFIRMED
-    subscriber.confirmed_at = consented_at
-    db.session.add(
-        Subscription(
-            subscriber_id=subscriber.id, choice=entry.wish.choice, language=entry.wish.language
-        )
+def _record(entries: list[Entry], ids: dict[str, int]) -> None:
+    """Write what they chose and what they agreed to, for those who have an id."""
+    known = [(ids[entry.address.key], entry) for entry in entries if entry.address.key in ids]
+    if not known:
+        return
+    db.session.execute(
+        insert(Subscription),
+        [
+            {"subscriber_id": id_, "choice": entry.wish.choice, "language": entry.wish.language}
+            for id_, entry in known
+        ],
     )
-    db.session.add(
-        ConsentEvent(
-            subscriber_id=subscriber.id,
-            kind=ConsentKind.IMPORTED,
-            at=consented_at,
-            source=entry.source,
-            language=entry.wish.language,
-            choice=entry.wish.choice,
-        )
+    db.session.execute(
+        insert(ConsentEvent),
+        [
+            {
+                "subscriber_id": id_,
+                "kind": ConsentKind.IMPORTED,
+                "at": entry.consented_at,
+                "source": entry.source,
+                "language": entry.wish.language,
+                "choice": entry.wish.choice,
+            }
+            for id_, entry in known
+        ],
     )
 
 

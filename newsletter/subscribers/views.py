@@ -57,7 +57,7 @@ def subscribe() -> str:
 @pages.page("/subscribe", methods=["POST"])
 def ask() -> tuple[str, int]:
     """Take a signup; the answer is the same for every address."""
-    typed = Typed.now()
+    typed = Typed.from_request()
     try:
         if not is_fresh(typed.stamp, datetime.now(UTC)):
             form = signup_form(typed, asks_again=True)
@@ -99,9 +99,9 @@ def unsubscribe_page(token: str) -> str:
     subscriber_id, _issue_id = links().read(Purpose.UNSUBSCRIBE, token)
     g.language = _language_of(subscriber_id)
     subscriber = db.session.get(Subscriber, subscriber_id)
-    if subscriber is None or subscriber.state is SubscriberState.UNSUBSCRIBED:
-        return render_template("subscribers/goodbye.html")
-    return render_template("subscribers/unsubscribe.html", longest_reason=LONGEST_REASON)
+    has_left = subscriber is None or subscriber.state is SubscriberState.UNSUBSCRIBED
+    page = "goodbye" if has_left else "unsubscribe"
+    return render_template(f"subscribers/{page}.html", longest_reason=LONGEST_REASON)
 
 
 @pages.post("/unsubscribe/<token>")

@@ -78,7 +78,8 @@ def confirm_paths(address=None):
 def path_in(mail, kind):
     """The path of a reader's link, which stands alone on a line of the text part."""
     text = mail.get_body(("plain",)).get_content()
-    return re.search(rf"^https?://[^/]+(/{kind}/\S+)\r?$", text, re.MULTILINE)[1]
+    (path,) = re.findall(rf"^https?://[^/]+(/{kind}/\S+)\r?$", text, re.MULTILINE)
+    return path
 
 
 def the_subscriber(address="amal@reader.example"):

@@ -217,7 +217,7 @@ def test_who_is_subscribed_and_asks_again_gets_the_new_choice_by_confirming(brow
     again = another_link(browser, sections=["isis-in-action"], language="ar")
     assert the_subscriber().subscription.choice == choice_of("western-response")
 
-    assert "is confirmed<" in browser.post(again).text
+    assert browser.post(again).status_code == 200
     assert the_subscriber().subscription.choice == choice_of("isis-in-action")
     assert the_subscriber().subscription.language == "ar"
     assert len(notices(NoticeKind.WELCOME)) == 1

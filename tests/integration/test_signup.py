@@ -165,7 +165,7 @@ def test_the_form_asks_the_database_the_same_whatever_the_address(app, browser):
     asked = {}
     for name in ("new", "confirmed", "no"):
         fields = hidden_fields(browser.get("/subscribe")) | {"address": f"{name}@reader.example"}
-        statements = []
+        statements: list[str] = []
         listen = lambda *call, kept=statements: kept.append(call[2])  # noqa: E731
         engine = db.engine
         event.listen(engine, "before_cursor_execute", listen)
