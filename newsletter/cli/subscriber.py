@@ -1,6 +1,7 @@
 """`newsletter subscriber`: who reads us, in and out by file, and one by one."""
 
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import click
@@ -84,14 +85,12 @@ def unsubscribe(address: str) -> None:
 
 
 def _import(path: Path) -> ImportReport:
+    data = path.read_bytes()
     incoming = Import(path.name, now=now())
-    with (
-        path.open("rb") as file,
-        click.progressbar(
-            length=path.read_bytes().count(b"\n"), label=f"Reading {path.name}", file=sys.stderr
-        ) as bar,
-    ):
-        for chunk in in_chunks(read_lines(file)):
+    with click.progressbar(
+        length=data.count(b"\n"), label=f"Reading {path.name}", file=sys.stderr
+    ) as bar:
+        for chunk in in_chunks(read_lines(BytesIO(data))):
             with transaction():
                 incoming.take(chunk)
             bar.update(len(chunk))

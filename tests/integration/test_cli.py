@@ -1,0 +1,301 @@
+"""The command line: what an operator types, and what comes back."""
+
+import json
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pytest
+from flask.cli import ScriptInfo
+from sqlalchemy import select
+
+from newsletter.cli import newsletter
+from newsletter.database import db
+from newsletter.delivery.models import Delivery
+from newsletter.desk.models import Editor
+from newsletter.issues.models import Issue
+from newsletter.notices.models import Notice
+from newsletter.subscribers.models import Subscriber, SubscriberState
+from tests.running import ROOT
+from tests.running import newsletter as run_to_its_end
+
+SAMPLES = ROOT / "docs" / "samples"
+ENGLISH, ARABIC = str(SAMPLES / "issue-87.en.md"), str(SAMPLES / "issue-87.ar.md")
+READERS = str(SAMPLES / "readers.csv")
+
+
+@pytest.fixture
+def command(app):
+    """Run a command in the application of the test."""
+    runner = app.test_cli_runner()
+
+    def run(*arguments, stdin=None):
+        return runner.invoke(
+            newsletter, arguments, input=stdin, obj=ScriptInfo(create_app=lambda: app)
+        )
+
+    return run
+
+
+@pytest.fixture
+def imported(command):
+    """Issue 87 in two languages, and thirty readers."""
+    for arguments in (
+        ("issue", "import", ENGLISH),
+        ("issue", "import", ARABIC),
+        ("subscriber", "import", READERS),
+    ):
+        assert command(*arguments).exit_code == 0
+
+
+def test_an_issue_is_imported_language_by_language(command):
+    assert command("issue", "import", ENGLISH).stdout == "Issue 87 is a draft in en.\n"
+    assert command("issue", "import", ARABIC).stdout == "Issue 87 is a draft in ar and en.\n"
+
+
+def test_an_issue_may_come_on_stdin(command):
+    assert command("issue", "import", "-", stdin=Path(ENGLISH).read_bytes()).exit_code == 0
+
+
+def test_an_issue_is_not_replaced_by_accident(command):
+    command("issue", "import", ENGLISH)
+
+    again = command("issue", "import", ENGLISH)
+
+    assert again.exit_code == 1
+    assert "--replace" in again.stderr
+    assert command("issue", "import", ENGLISH, "--replace").exit_code == 0
+
+
+def test_a_bad_file_is_refused_with_all_its_lines_and_no_stack_trace(command):
+    bad = "---\nnumber: 88\ndate: 2026-11-24\nsubject: x\n---\n"
+    bad += "# Nonsense\n## A\nb\n# ISIS in Action\ntext\n"
+
+    refused = command("issue", "import", "-", stdin=bad)
+
+    assert refused.exit_code == 1
+    assert refused.stdout == ""
+    assert "Line 6:" in refused.stderr
+    assert "Line 9:" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "verb", [("send",), ("status",), ("preview", "--out", "x"), ("test", "--to", "a@b.example")]
+)
+def test_an_issue_that_is_not_there_is_one_clear_line(command, verb):
+    refused = command("issue", verb[0], "99", *verb[1:])
+
+    assert refused.exit_code == 1
+    assert "there is no issue 99" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_preview_is_the_mail_itself_and_its_parts_in_each_language(command, imported, tmp_path):
+    shown = command("issue", "preview", "87", "--out", str(tmp_path / "out"))
+
+    paths = [
+        tmp_path / "out" / name for name in sorted(p.name for p in (tmp_path / "out").iterdir())
+    ]
+    assert sorted(shown.stdout.split()) == [str(path) for path in paths]
+    assert [path.name for path in paths] == [
+        f"issue-87.{language}.{kind}"
+        for language in ("ar", "en")
+        for kind in ("eml", "html", "txt")
+    ]
+    mail = message_from_bytes(
+        (tmp_path / "out" / "issue-87.en.eml").read_bytes(), policy=policy.default
+    )
+    assert mail["List-Unsubscribe"]
+    assert not mail.defects
+    assert "/unsubscribe/" in (tmp_path / "out" / "issue-87.en.txt").read_text()
+    assert 'dir="rtl"' in (tmp_path / "out" / "issue-87.ar.html").read_text()
+
+
+def test_a_preview_of_chosen_sections_holds_those(command, imported, tmp_path):
+    command("issue", "preview", "87", "--out", str(tmp_path), "--sections", "western-response")
+
+    text = (tmp_path / "issue-87.en.txt").read_text()
+    issue = db.session.scalars(select(Issue)).one()
+    headlines = {a.section.slug: a.headline for a in issue.articles if a.language == "en"}
+    assert headlines["western-response"] in text
+    assert headlines["anti-isis-coalition"] not in text
+
+
+def test_a_section_that_does_not_exist_is_refused(command, imported, tmp_path):
+    refused = command("issue", "preview", "87", "--out", str(tmp_path), "--sections", "sports")
+
+    assert refused.exit_code == 1
+    assert "sports" in refused.stderr
+
+
+def test_a_test_goes_to_one_address_and_to_no_reader(command, imported):
+    assert (
+        command("issue", "test", "87", "--to", "me@desk.example", "--language", "ar").exit_code == 0
+    )
+
+    (notice,) = db.session.scalars(select(Notice)).all()
+    assert notice.recipient == "me@desk.example"
+    assert db.session.scalars(select(Delivery)).all() == []
+
+
+def test_send_starts_once_and_the_second_shell_is_told(command, imported):
+    first = command("issue", "send", "87")
+    second = command("issue", "send", "87")
+
+    assert (first.exit_code, first.stdout) == (0, "Issue 87 goes to 30 readers.\n")
+    assert second.exit_code == 1
+    assert "already" in second.stderr
+    assert len(db.session.scalars(select(Delivery)).all()) == 30
+
+
+def test_waiting_without_a_worker_says_so_and_fails(command, imported):
+    waited = command("issue", "send", "87", "--wait")
+
+    assert waited.exit_code == 1
+    assert "no worker is alive" in waited.stderr
+
+
+def test_an_issue_without_readers_is_sent_at_once(command):
+    command("issue", "import", ENGLISH)
+
+    sent = command("issue", "send", "87", "--wait")
+
+    assert sent.exit_code == 0
+    assert "Issue 87 has been sent." in sent.stdout
+
+
+def test_the_status_is_there_for_programs(command, imported):
+    command("issue", "send", "87")
+
+    status = json.loads(command("issue", "status", "87", "--json").stdout)
+
+    assert status == {
+        "number": 87,
+        "state": "sending",
+        "deliveries": {
+            "queued": 30,
+            "sending": 0,
+            "sent": 0,
+            "failed": 0,
+            "skipped": 0,
+            "in_doubt": 0,
+        },
+        "unsubscribed": 0,
+    }
+
+
+def test_an_import_keeps_what_is_good_and_names_the_lines_that_are_not(command, tmp_path):
+    (tmp_path / "list.csv").write_text(
+        "address,sections,consented_at\n"
+        "good@reader.example,,2025-05-14\n"
+        "no address,,2025-05-14\n"
+        "other@reader.example,sports,2025-05-14\n"
+        "asked@reader.example,,\n"
+    )
+
+    done = command("subscriber", "import", str(tmp_path / "list.csv"))
+
+    assert done.exit_code == 1
+    assert "1 imported, 1 asked to confirm, 0 known already, 2 refused." in done.stdout
+    assert f"{tmp_path / 'list.csv'}:3: " in done.stderr
+    assert f"{tmp_path / 'list.csv'}:4: " in done.stderr
+    confirmed = select(Subscriber.address).where(Subscriber.state == SubscriberState.CONFIRMED)
+    assert db.session.scalars(confirmed).all() == ["good@reader.example"]
+
+
+def test_what_is_exported_can_be_imported(command, imported, tmp_path):
+    exported = command("subscriber", "export").stdout
+    (tmp_path / "again.csv").write_text(exported)
+
+    again = command("subscriber", "import", str(tmp_path / "again.csv"))
+
+    assert len(exported.splitlines()) == 31
+    assert "30 known already, 0 refused" in again.stdout
+
+
+def test_what_we_know_of_an_address_is_shown_in_any_spelling(command, imported):
+    shown = command("subscriber", "show", "Basim@READER.example").stdout
+
+    assert "confirmed" in shown
+    assert "isis-in-action, other-jihadi-actors" in shown
+    assert "reading" in shown or "paper list" in shown
+
+
+def test_somebody_can_be_let_go_twice(command, imported):
+    for _ in range(2):
+        assert command("subscriber", "unsubscribe", "amal@reader.example").exit_code == 0
+
+    amal = select(Subscriber).where(Subscriber.address_key == "amal@reader.example")
+    db.session.expire_all()
+    assert db.session.scalars(amal).one().state is SubscriberState.UNSUBSCRIBED
+    assert command("subscriber", "show", "amal@reader.example").stdout.count("unsubscribed") == 2
+
+
+@pytest.mark.parametrize("verb", ["show", "unsubscribe"])
+def test_an_address_that_nobody_has_is_one_clear_line(command, verb):
+    refused = command("subscriber", verb, "nobody@reader.example")
+    assert refused.exit_code == 1
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_what_is_no_address_is_refused(command):
+    assert "There is no @" in command("subscriber", "show", "amal").stderr
+
+
+def test_an_editor_gets_a_password_that_nobody_has_to_think_of(command):
+    added = command("editor", "add", "you@desk.example", "--role", "admin")
+
+    assert added.exit_code == 0
+    assert "Password: " in added.stdout
+    editor = db.session.scalars(select(Editor)).one()
+    assert (editor.address, editor.role) == ("you@desk.example", "admin")
+    assert editor.password_hash.startswith("$argon2id$")
+
+
+def test_an_editor_is_added_once(command):
+    command("editor", "add", "you@desk.example")
+    again = command("editor", "add", "you@desk.example")
+    assert again.exit_code == 1
+    assert again.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("issue", "send"),
+        ("issue", "send", "eighty"),
+        ("editor", "add", "a@b.example", "--role", "king"),
+        ("nonsense",),
+        ("issue", "send", "-1"),
+    ],
+)
+def test_wrong_usage_exits_with_2(command, arguments):
+    assert command(*arguments).exit_code == 2
+
+
+def test_a_database_without_schema_says_what_to_do(tmp_path):
+    refused = run_to_its_end(tmp_path, "issue", "status", "87")
+    assert refused.returncode == 1
+    assert (
+        refused.stderr
+        == "newsletter: the database is not up to date; run `newsletter db upgrade`\n"
+    )
+
+    assert run_to_its_end(tmp_path, "db", "upgrade").returncode == 0
+    assert "there is no issue 87" in run_to_its_end(tmp_path, "issue", "status", "87").stderr
+
+
+def test_a_database_that_is_away_is_one_line_without_its_password(tmp_path):
+    away = "postgresql://newsletter:hush@127.0.0.1:1/newsletter"
+    for command in (("issue", "status", "87"), ("db", "upgrade")):
+        refused = run_to_its_end(tmp_path, *command, DATABASE_URL=away)
+        assert refused.returncode == 1
+        assert len(refused.stderr.splitlines()) == 1
+        assert "hush" not in refused.stderr
+
+
+def test_a_wrong_setting_is_one_line_that_names_the_variable(tmp_path):
+    refused = run_to_its_end(tmp_path, "issue", "status", "87", SMTP_CONNECTIONS="many")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("newsletter: NEWSLETTER_SMTP_CONNECTIONS")
+    assert len(refused.stderr.splitlines()) == 1
