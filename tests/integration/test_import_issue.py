@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 from flask import Flask
@@ -175,6 +175,24 @@ def test_two_languages_imported_at_once_make_one_issue(app):
     assert list(map(type, outcomes)) == [Issue, Issue]
     assert db.session.scalars(select(Issue)).one().languages == ["ar", "en"]
     assert how_many(Article) == 7
+
+
+def test_who_imports_what_another_import_is_still_writing_waits_and_is_told(app):
+    imported(sample("en"))
+    is_done = Event()
+
+    def work() -> DuplicateIssue:
+        with app.app_context(), pytest.raises(DuplicateIssue) as refusal:
+            imported(sample("ar"))
+        is_done.set()
+        return refusal.value
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction():
+            import_issue(sample("ar"), now=NOW)
+            other = pool.submit(work)
+            assert not is_done.wait(0.5)
+        assert other.result().language == "ar"
 
 
 def at_once(app: Flask, *files: bytes) -> list[Issue | DuplicateIssue]:
