@@ -46,7 +46,7 @@ ROOT_IS_FINE = "ignore:You're running the worker with superuser privileges"  # n
 
 VALKEY, WEB, MAIL, CLOCK = "valkey", "web", "mail", "clock"
 ISSUES, NOTICES = "worker-issues", "worker-notices"
-LAST_TO_FIRST = (((CLOCK,), 2), ((ISSUES, NOTICES), 10), ((WEB, MAIL), 4), ((VALKEY,), 2))  # s
+LAST_TO_FIRST = (((CLOCK,), 2), ((ISSUES, NOTICES), 9), ((WEB, MAIL), 3), ((VALKEY,), 2))  # s
 
 
 def run(host: str, port: int) -> None:
