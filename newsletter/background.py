@@ -7,7 +7,9 @@ may run twice; a retry is a `due_at`, never a countdown; a lost hint is found by
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ctypes import c_bool
 from datetime import timedelta
+from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
 from celery import Celery, Task, signals
@@ -42,8 +44,10 @@ CLOCK = {
 NO_ANSWER = (OperationalError, RedisError, OSError)
 PATIENCE = 1  # seconds that workers have to say that they live
 
-TASK_MINUTES = 15  # the hard limit of a task: above the longest wait for a relay's answer
+TASK_MINUTES = 20  # the hard limit of a task: 30 s of sending, then 15 min for the last answers
 VISIBILITY_SECONDS = 30 * 60  # above the hard limit, or Redis hands a running task out again
+
+_stopping = RawValue(c_bool)  # false; seen by a worker's children: it is there before they are
 
 
 def init_background(app: Flask, broker_url: str) -> None:
@@ -94,6 +98,7 @@ def init_background(app: Flask, broker_url: str) -> None:
     celery.set_default()
     app.extensions["celery"] = celery
     signals.worker_process_init.connect(_forget_parents_connections(app), weak=False)
+    signals.worker_shutting_down.connect(_tell_children_to_stop)
 
 
 def hint(task: str, *args: int) -> None:
@@ -106,6 +111,11 @@ def hint(task: str, *args: int) -> None:
         celery.send_task(task, args=args, queue=QUEUES[task], retry=False)
     except NO_ANSWER:
         log.warning("no hint for %s: Redis does not answer; the clock will find the work", task)
+
+
+def is_stopping() -> bool:
+    """Whether the worker was asked to stop: finish what is on the wire, take nothing new."""
+    return bool(_stopping.value)
 
 
 def waiting(queue: str) -> int:
@@ -138,6 +148,10 @@ def _broker() -> Iterator[Connection]:
 def _current() -> Celery:
     found: Celery = current_app.extensions["celery"]
     return found
+
+
+def _tell_children_to_stop(**_: object) -> None:
+    _stopping.value = True
 
 
 def _forget_parents_connections(app: Flask) -> Any:

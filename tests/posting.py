@@ -67,10 +67,10 @@ def tick(clock: TestClock) -> None:
 
 def states(issue: Issue) -> Counter[str]:
     """How many deliveries are in which state; the tallies must say the same."""
-    db.session.rollback()
     query = select(Delivery.state, func.count()).where(Delivery.issue_id == issue.id)
-    rows = dict(db.session.execute(query.group_by(Delivery.state)).all())
-    counted = progress(issue.id)
+    with transaction(snapshot=True):
+        rows = dict(db.session.execute(query.group_by(Delivery.state)).all())
+        counted = progress(issue.id)
     assert counted.counts == {state: rows.get(state, 0) for state in DeliveryState}
     return Counter({state.value: count for state, count in rows.items()})
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, delete, exists, select, update
 
+from newsletter.background import is_stopping
 from newsletter.database import transaction
 from newsletter.delivery import retry
 from newsletter.delivery.heartbeat import heartbeat
@@ -56,7 +57,7 @@ def send_notices(relay: Relay, *, clock: Clock) -> None:
     held: list[Claimed] = []
     is_refused = False
     with heartbeat(lambda: _renew(held, clock())):
-        while not is_refused and clock() < until:
+        while not is_refused and not is_stopping() and clock() < until:
             with transaction():
                 held[:] = claim(relay.connections, clock())
             if not held:

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from newsletter.background import is_stopping
 from newsletter.database import db, transaction
 from newsletter.delivery import ledger, retry, steering
 from newsletter.delivery.heartbeat import heartbeat
@@ -36,8 +37,9 @@ log = logging.getLogger(__name__)
 def send_issue(issue_id: int, relay: Relay, *, clock: Clock) -> None:
     """Take a free slot of the issue and send until half a minute is over or nothing is left.
 
-    Without a free slot there are senders enough. A relay that refuses us ends it: the slot rests,
-    what waits stays as it was, and the clock calls again.
+    Without a free slot there are senders enough. A worker that is stopped finishes what is on the
+    wire and gives the rest back. A relay that refuses us ends it: the slot rests, what waits stays
+    as it was, and the clock calls again.
     """
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     with transaction():
@@ -73,9 +75,12 @@ class Sender:
     def send(self, *, until: datetime) -> None:
         """Lease batches and drain them; no new group is begun after `until`."""
         goes_on = True
-        while goes_on and self._clock() < until and (lease := self._claim()):
+        while goes_on and not self._is_over(until) and (lease := self._claim()):
             goes_on = self._drain(lease, until)
             self._lease = None
+
+    def _is_over(self, until: datetime) -> bool:
+        return is_stopping() or self._clock() >= until
 
     def _claim(self) -> Lease | None:
         with transaction():
@@ -92,23 +97,19 @@ class Sender:
         goes_on = True
         verdicts: list[Verdict] = []
         for group in _groups(deliveries, self._relay.connections):
-            goes_on = not self.is_refused and self._clock() < until
-            if not goes_on:
-                break
             with transaction():
                 now = self._clock()
                 ledger.record(lease, verdicts, now)
-                verdicts = []
                 cleared = ledger.mark(lease, group, now)
             verdicts = self._hand_over(lease, group, cleared)
-            goes_on = cleared.goes_on
+            goes_on = cleared.goes_on and not self.is_refused and not self._is_over(until)
             if not goes_on:
                 break
         with transaction():
             now = self._clock()
             ledger.record(lease, verdicts, now)
             ledger.give_back(lease, now)
-        return goes_on and not self.is_refused
+        return goes_on
 
     def _hand_over(self, lease: Lease, group: Sequence[Waiting], cleared: Cleared) -> list[Verdict]:
         marked = {d.id: d for d in group if d.id in cleared.dated_at}

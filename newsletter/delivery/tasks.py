@@ -10,10 +10,8 @@ from flask import current_app
 from newsletter.background import ISSUES, NOTICES, hint, waiting
 from newsletter.database import transaction
 from newsletter.delivery import notices, sending, sweep
-from newsletter.mail.smtp import Limits, Relay, RelayAddress
+from newsletter.mail.smtp import Relay, RelayAddress
 from newsletter.pages import settings
-
-LIMITS = Limits(before_dot=120)  # with the wait after the dot, less than a task may last
 
 
 @shared_task(name="delivery.send_issue")
@@ -79,7 +77,6 @@ def relay() -> Relay:
             RelayAddress.parse(config.relay_url),
             helo=socket.getfqdn(),
             connections=config.smtp_connections,
-            limits=LIMITS,
         )
     kept: Relay = current_app.extensions[key]
     return kept
