@@ -107,6 +107,11 @@ def _language_name(tag: str) -> str:
     return Locale.parse(tag).get_display_name(get_locale()) or tag
 
 
+def _count(singular: str, plural: str, number: int) -> str:
+    """The plural form for a number; one that is missing is named, whatever the language."""
+    return str(ngettext(singular, plural, int(number)))
+
+
 def _make_environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(EMAILS),
@@ -117,7 +122,7 @@ def _make_environment() -> Environment:
         keep_trailing_newline=True,  # the engine chokes on "</mj-style>  </mj-head>"
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]  # the extension adds it
+    environment.install_gettext_callables(gettext, _count, newstyle=True)  # type: ignore[attr-defined]  # the extension adds it
     environment.filters["styled"] = inline_styles
     environment.filters["day"] = _day
     environment.filters["language_name"] = _language_name
