@@ -174,3 +174,15 @@ def test_many_workers_at_once_answer_each_request_once(app):
     assert sorted(notice.recipient for notice in notices()) == [
         f"reader{number}@reader.example" for number in range(6)
     ]
+    assert len(signups()) == 6
+
+
+def test_a_request_that_was_answered_is_left_alone(app):
+    ask_at(NOON)
+    (signup,) = signups()
+    for _ in range(2):
+        with transaction():
+            answer_signup(signup.id, now=NOON)
+
+    assert len(notices(NoticeKind.CONFIRMATION)) == 1
+    confirm_newest(NOON)
