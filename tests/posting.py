@@ -8,7 +8,8 @@ from threading import Thread
 from sqlalchemy import func, select
 
 from newsletter.database import db, transaction
-from newsletter.delivery import sending, sweep
+from newsletter.delivery import ledger, sending, sweep
+from newsletter.delivery.ledger import Lease, Slot
 from newsletter.delivery.models import Delivery, DeliveryState
 from newsletter.delivery.progress import progress
 from newsletter.delivery.start import send_now
@@ -56,6 +57,20 @@ def send(issue: Issue, url: str, clock: TestClock, *, connections: int = 4) -> N
     """What one task does."""
     with relay_to(url, connections=connections) as relay:
         sending.send_issue(issue.id, relay, clock=clock)
+
+
+def take_slot(issue: Issue, holder: str, clock: TestClock) -> Slot:
+    """A free slot of the issue."""
+    slot = ledger.take_slot(issue.id, holder, clock())
+    assert slot, "no free slot"
+    return slot
+
+
+def take_batch(issue: Issue, clock: TestClock, holder: str = "a worker") -> Lease:
+    """The first free batch of the issue, in the hands of a new sender."""
+    lease = ledger.claim(take_slot(issue, holder, clock), clock())
+    assert lease, "no free batch"
+    return lease
 
 
 def tick(clock: TestClock) -> None:

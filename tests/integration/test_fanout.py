@@ -123,7 +123,7 @@ def test_sending_starts_with_everything_queued_and_leave_for_so_many_senders(app
     assert begun.counts[DeliveryState.QUEUED] == begun.total == 1
     slots = select(func.count()).select_from(SenderSlot)
     assert db.session.scalar(slots) == settings.senders_per_issue
-    assert db.session.get(Issue, issue.id).sending_started_at == NOON
+    assert db.session.get_one(Issue, issue.id).sending_started_at == NOON
 
 
 def test_an_issue_that_nobody_takes_is_sent_at_once(app):
@@ -133,7 +133,7 @@ def test_an_issue_that_nobody_takes_is_sent_at_once(app):
     send_now(issue.id, now=NOON)
 
     assert progress(issue.id).state is IssueState.SENT
-    assert db.session.get(Issue, issue.id).completed_at == NOON
+    assert db.session.get_one(Issue, issue.id).completed_at == NOON
 
 
 def test_an_issue_is_not_sent_twice(app):

@@ -10,7 +10,7 @@ from newsletter.delivery.models import Batch, Delivery, DeliveryState, SenderSlo
 from newsletter.issues.models import Issue
 from newsletter.subscribers.models import Subscriber, SubscriberState
 from tests.factories import NOON
-from tests.posting import TestClock, run_together, start_issue, states, tick
+from tests.posting import TestClock, run_together, start_issue, states, take_batch, take_slot, tick
 
 
 @pytest.fixture
@@ -19,11 +19,10 @@ def clock():
 
 
 def take(issue, clock, holder="a worker"):
-    """A slot, the first free batch in it, and what waits there."""
+    """The first free batch and what waits there."""
     with transaction():
-        slot = ledger.take_slot(issue.id, holder, clock())
-        lease = ledger.claim(slot, clock())
-        return lease, lease and ledger.waiting(lease)
+        lease = take_batch(issue, clock, holder)
+        return lease, ledger.waiting(lease)
 
 
 def mark(lease, deliveries, clock):
@@ -41,29 +40,32 @@ def test_a_batch_is_in_the_hands_of_one(app, clock):
     issue = start_issue(readers=3)
 
     lease, waiting = take(issue, clock)
-    nothing, _ = take(issue, clock)
 
     assert len(waiting) == 3
-    assert nothing is None
+    with transaction():
+        assert ledger.claim(take_slot(issue, "another", clock), clock()) is None
     assert lease.fence == 1
 
 
 def test_every_slot_and_every_batch_goes_to_one_of_those_who_reach_for_it(app, clock, settings):
     issue = start_issue(readers=1600)
-    taken = []
+    slots: list[int] = []
+    batches: list[tuple[int, int]] = []
 
     def reach():
         with app.app_context():
             for number in range(2):
-                lease, waiting = take(issue, clock, f"worker {number}")
-                if lease:
-                    taken.append((lease.slot.number, lease.batch_id, len(waiting)))
+                with transaction():
+                    slot = take_slot(issue, f"worker {number}", clock)
+                    slots.append(slot.number)
+                    if lease := ledger.claim(slot, clock()):
+                        batches.append((lease.batch_id, len(ledger.waiting(lease))))
 
     run_together(*[reach] * 4)
 
-    assert len({slot for slot, _, _ in taken}) == len(taken) == 4
-    assert sum(size for _, _, size in taken) == 1600
-    assert len({batch for _, batch, _ in taken}) == 4
+    assert sorted(slots) == list(range(1, 9))
+    assert len(batches) == len(dict(batches)) == 4
+    assert sum(dict(batches).values()) == 1600
 
 
 def test_a_mark_dates_the_message_once(app, clock):
@@ -214,12 +216,12 @@ def test_an_issue_is_not_done_while_a_batch_may_still_bring_an_answer(app, clock
     record(lease, waiting, DeliveryState.IN_DOUBT, clock)
 
     tick(clock)
-    assert db.session.get(Issue, issue.id, populate_existing=True).completed_at is None
+    assert db.session.get_one(Issue, issue.id, populate_existing=True).completed_at is None
 
     with transaction():
         ledger.give_back(lease, clock())
     tick(clock)
-    assert db.session.get(Issue, issue.id, populate_existing=True).completed_at == NOON
+    assert db.session.get_one(Issue, issue.id, populate_existing=True).completed_at == NOON
 
 
 def test_the_one_who_left_is_skipped_and_the_others_go(app, clock):
@@ -238,5 +240,5 @@ def test_the_one_who_left_is_skipped_and_the_others_go(app, clock):
     assert set(cleared.dated_at) == {waiting[0].id, waiting[2].id}
     assert cleared.goes_on
     assert states(issue) == {"sending": 2, "skipped": 1}
-    skipped = db.session.get(Delivery, waiting[1].id, populate_existing=True)
+    skipped = db.session.get_one(Delivery, waiting[1].id, populate_existing=True)
     assert skipped.settled_at == NOON

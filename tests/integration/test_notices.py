@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from newsletter.database import db, transaction
 from newsletter.delivery import notices
 from newsletter.mail.rendering import RenderedMail
+from newsletter.mail.smtp import Message
 from newsletter.notices.models import Notice, NoticeKind, NoticeState
 from newsletter.notices.owing import owe
 from tests.factories import NOON
@@ -195,7 +196,7 @@ def test_what_a_dead_process_had_in_its_hands_is_queued_again_and_its_answer_ign
 
 def accepted():
     with SmtpServer() as server, relay_to(server.url) as relay:
-        message = notices.Message(key=1, sender="", recipient="a@example.org", parts=[b"\r\n"])
+        message = Message(key=1, sender="", recipient="a@example.org", parts=[b"\r\n"])
         [(_, answer)] = relay.hand_over([message])
         return answer
 

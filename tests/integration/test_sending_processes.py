@@ -38,7 +38,7 @@ def in_doubt():
 def test_after_kill_9_everybody_got_one_or_is_in_doubt_and_listed(app, settings, clock):
     issue = start_issue(readers=40)
     fallen_silent = Event()
-    taken_without_a_word = []
+    taken_without_a_word: list[str] = []
 
     def fall_silent_in_the_end(session):
         if len(server.messages) < 10:

@@ -7,9 +7,9 @@ from newsletter.background import ISSUES, NOTICES, is_consumed, waiting
 from newsletter.database import db, transaction
 from newsletter.delivery import ledger, sweep, tasks
 from newsletter.delivery.models import Batch
+from newsletter.delivery.progress import progress
 from newsletter.issues.lifecycle import IssueState
-from newsletter.issues.models import Issue
-from tests.posting import TestClock, run_together, send, start_issue, states, tick
+from tests.posting import TestClock, run_together, send, start_issue, states, take_batch, tick
 from tests.smtp_server import SmtpServer, say
 
 
@@ -46,9 +46,6 @@ def test_two_clocks_do_no_harm(app, clock):
     issue = start_issue(readers=40)
     with SmtpServer({"rcpt": say("450 4.2.0 later")}) as server:
         send(issue, server.url, clock)
-    with transaction():
-        slot = ledger.take_slot(issue.id, "about to die", clock())
-        assert ledger.claim(slot, clock()) is None
     clock.turn(minutes=2)
 
     def sweep_often():
@@ -68,8 +65,7 @@ def test_two_clocks_do_no_harm(app, clock):
 def test_two_clocks_put_a_delivery_in_doubt_once(app, clock):
     issue = start_issue(readers=40)
     with transaction():
-        slot = ledger.take_slot(issue.id, "about to die", clock())
-        lease = ledger.claim(slot, clock())
+        lease = take_batch(issue, clock)
         ledger.mark(lease, ledger.waiting(lease)[:10], clock())
     clock.turn(minutes=2)
 
@@ -86,8 +82,7 @@ def test_senders_are_called_for_as_many_batches_as_there_are_free_slots(app, clo
     issue = start_issue(readers=1200)
     with transaction():
         assert sweep.openings(now=clock()) == {issue.id: 3}
-        slot = ledger.take_slot(issue.id, "a worker", clock())
-        ledger.claim(slot, clock())
+        take_batch(issue, clock)
         assert sweep.openings(now=clock()) == {issue.id: 2}
         for number in range(settings.senders_per_issue - 2):
             ledger.take_slot(issue.id, f"worker {number}", clock())
@@ -132,4 +127,4 @@ def test_tasks_send_an_issue_to_its_end(app, mail_server):
 
     assert len(mail_server.envelopes) == 6
     assert states(issue) == {"sent": 6}
-    assert db.session.get(Issue, issue.id, populate_existing=True).state is IssueState.SENT
+    assert progress(issue.id).state is IssueState.SENT

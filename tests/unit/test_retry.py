@@ -21,7 +21,9 @@ NOON = datetime(2026, 11, 17, 12, 0, tzinfo=UTC)
 
 
 def pause_after(attempts, *, jitter=0.0):
-    return next_attempt(attempts, first_at=NOON, now=NOON, jitter=jitter) - NOON
+    due_at = next_attempt(attempts, first_at=NOON, now=NOON, jitter=jitter)
+    assert due_at
+    return due_at - NOON
 
 
 def test_the_pauses_grow_from_a_minute_to_an_hour():
