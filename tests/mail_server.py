@@ -63,4 +63,4 @@ def free_port() -> int:
 
 def parse(content: bytes) -> EmailMessage:
     """Read a message by today's rules."""
-    return cast("EmailMessage", message_from_bytes(content, policy=policy.default))
+    return message_from_bytes(content, policy=policy.default)

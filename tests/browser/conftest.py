@@ -6,15 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    ViewportSize,
+    sync_playwright,
+)
 
 from tests.issue_files import SAMPLES
 from tests.running import RunningService, newsletter
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = ("--no-sandbox", "--disable-quic", "--disable-background-networking")
-PHONE = {"width": 375, "height": 740}
-DESKTOP = {"width": 1200, "height": 900}
+PHONE: ViewportSize = {"width": 375, "height": 740}
+DESKTOP: ViewportSize = {"width": 1200, "height": 900}
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +87,6 @@ def page(context: BrowserContext, site: str) -> Iterator[Page]:
 
 @pytest.fixture
 def screenshots() -> Path | None:
-    """Where to keep pictures, if somebody wants to look: NEWSLETTER_SCREENSHOTS=folder."""
-    folder = os.environ.get("NEWSLETTER_SCREENSHOTS")
+    """Where to keep pictures, if somebody wants to look: SCREENSHOTS=folder."""
+    folder = os.environ.get("SCREENSHOTS")
     return Path(folder) if folder else None

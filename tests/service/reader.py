@@ -123,7 +123,7 @@ def text_of(mail: EmailMessage) -> str:
     """The plain-text part."""
     part = mail.get_body(("plain",))
     assert part is not None
-    return part.get_content()
+    return str(part.get_content())
 
 
 def _open(request: Request) -> Page:
