@@ -1,8 +1,8 @@
 """Press Send: the one way in for command line, desk and clock."""
 
+import logging
 from datetime import datetime
 
-from flask import current_app
 from sqlalchemy.exc import OperationalError
 
 from newsletter.background import hint
@@ -13,6 +13,8 @@ from newsletter.pages import settings
 
 SERIALIZATION_FAILURE = "40001"  # SQLSTATE: somebody else changed the row since our snapshot
 TRIES = 3
+
+log = logging.getLogger(__name__)
 
 
 def send_now(issue_id: int, *, now: datetime) -> Issue:
@@ -35,7 +37,7 @@ def _start(issue_id: int, now: datetime) -> Issue:
         except OperationalError as error:
             if not _was_overtaken(error) or attempt == TRIES:
                 raise
-            current_app.logger.info("issue %d changed while it was started; again", issue_id)
+            log.info("issue %d changed while it was started; again", issue_id)
     raise AssertionError  # the last try returns or raises
 
 
