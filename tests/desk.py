@@ -1,4 +1,4 @@
-"""A browser at the desk: it keeps cookies, logs in, and reads the token of a form as a person does."""
+"""A browser at the desk: it keeps cookies, logs in, and sends forms with their tokens."""
 
 import re
 from datetime import UTC, datetime

@@ -1,5 +1,6 @@
 """What the desk shows of an issue: how it is written, how it went, who would get it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from babel.lists import format_list
@@ -11,7 +12,7 @@ from newsletter.database import db
 from newsletter.delivery.models import DeliveryState, Tally
 from newsletter.issues import choice as choices
 from newsletter.issues.editions import articles_in, issue_choice
-from newsletter.issues.models import Article, Issue, Section
+from newsletter.issues.models import Article, Issue, Section, Subject
 from newsletter.issues.sections import sections_of, standing_sections, title_in
 from newsletter.locales import LANGUAGES
 from newsletter.pages import page_language, settings
@@ -25,6 +26,7 @@ class IssueRow:
 
     issue: Issue
     subject: str
+    languages: list[str]
     sections: list[str]
     sent: int
     total: int
@@ -86,13 +88,22 @@ def section_rows(issue: Issue) -> list[SectionRow]:
 
 
 def offered_languages() -> list[str]:
-    """All languages, the default one first."""
-    default = settings().default_language
-    return sorted(LANGUAGES, key=lambda language: language != default)
+    """All languages, that of the page first."""
+    return _this_first(LANGUAGES)
+
+
+def languages_of(issue: Issue) -> list[str]:
+    """The languages an issue has editions in, that of the page first."""
+    return _this_first(issue.languages)
+
+
+def words_of(issue: Issue) -> Subject:
+    """Subject and preheader of an issue, in the language of the page if it has them."""
+    return issue.subject(page_language(), settings().default_language)
 
 
 def choice_in_words(issue: Issue, choice: int) -> str:
-    """The sections of an edition: "All 4 sections", or their titles."""
+    """The sections of an edition: all of them, or their titles."""
     if choice == issue_choice(issue):
         words: str = gettext("All sections of the issue")
         return words
@@ -105,8 +116,12 @@ def _titles(issue: Issue, choice: int = choices.ALL) -> list[str]:
 
 
 def _row(issue: Issue, sent: int, total: int) -> IssueRow:
-    subject = issue.subject(page_language(), settings().default_language).subject
-    return IssueRow(issue, subject, _titles(issue), sent, total)
+    subject = words_of(issue).subject
+    return IssueRow(issue, subject, languages_of(issue), _titles(issue), sent, total)
+
+
+def _this_first(languages: Iterable[str]) -> list[str]:
+    return sorted(languages, key=lambda language: language != page_language())
 
 
 def _sums(issues: list[Issue]) -> dict[int, tuple[int, int]]:

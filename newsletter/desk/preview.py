@@ -11,6 +11,7 @@ from typing import Any
 from flask import Response, render_template
 from werkzeug.datastructures import MultiDict
 
+from newsletter.desk.overview import languages_of
 from newsletter.issues import choice as choices
 from newsletter.issues.editions import RenderedEdition, render_edition
 from newsletter.issues.models import Format, Issue
@@ -18,7 +19,7 @@ from newsletter.issues.proofs import NOBODY, PURPOSES
 from newsletter.issues.sections import sections_of
 from newsletter.locales import direction
 from newsletter.mail.message import MARKS
-from newsletter.pages import links, page_language
+from newsletter.pages import links
 
 SANDBOX = (
     "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; "
@@ -69,7 +70,7 @@ def read_view(issue: Issue, asked: MultiDict[str, str]) -> View:
     wanted = set(asked.getlist("sections"))
     sections = [section for section in sections_of(issue) if section.slug in wanted]
     return View(
-        language=_one_of(_languages(issue), asked.get("edition")),
+        language=_one_of(languages_of(issue), asked.get("edition")),
         sections=tuple(section.slug for section in sections),
         choice=choices.of(section.id for section in sections),
         format=Format(_one_of([one.value for one in Format], asked.get("format"))),
@@ -109,11 +110,6 @@ def _with_nobodys_links(content: str) -> str:
     for hole, purpose in PURPOSES.items():
         content = content.replace(MARKS[hole], links().token(purpose, NOBODY))
     return content
-
-
-def _languages(issue: Issue) -> list[str]:
-    """Those the issue has editions in, that of the page first."""
-    return sorted(issue.languages, key=lambda language: language != page_language())
 
 
 def _one_of(known: list[str], wanted: str | None) -> str:

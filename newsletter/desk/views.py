@@ -20,7 +20,7 @@ from newsletter.issues import preflight
 from newsletter.issues.editing import DuplicateIssue, FrozenIssue, OtherDate, import_issue
 from newsletter.issues.issue_file import BadIssueFile, Problem
 from newsletter.issues.lifecycle import IssueState, WrongStep, may_follow
-from newsletter.issues.models import Format, Issue
+from newsletter.issues.models import Issue
 from newsletter.issues.proofs import owe_proof
 from newsletter.issues.sections import sections_of
 from newsletter.mail.addresses import BadAddress
@@ -64,6 +64,7 @@ def take_file() -> AnyResponse:
     if file is None or not file.filename:
         return _file_refused(400, gettext("Please choose a file first."))
     data = file.read()
+    file.close()
     try:
         with transaction():
             issue = import_issue(data, replace="replace" in request.form, now=_now())
@@ -86,7 +87,7 @@ def issue(number: int) -> str:
     return render_template(
         "desk/issue.html",
         issue=issue,
-        subject=issue.subject(overview.offered_languages()[0], ""),
+        subject=overview.words_of(issue),
         rows=overview.section_rows(issue),
         offered=overview.offered_languages(),
         preflight=preflight.check(issue, now=_now()) if is_to_be_sent else None,
@@ -171,6 +172,7 @@ def _send_page(issue: Issue, *, is_mistyped: bool = False, is_revised: bool = Fa
     return render_template(
         "desk/send.html",
         issue=issue,
+        subjects=[issue.subject(tag, tag) for tag in overview.languages_of(issue)],
         audience=audience(issue),
         preflight=preflight.check(issue, now=_now()),
         in_words=overview.choice_in_words,
@@ -182,14 +184,14 @@ def _send_page(issue: Issue, *, is_mistyped: bool = False, is_revised: bool = Fa
 
 def _preview_page(issue: Issue, *, address: str | None = None, error: str | None = None) -> str:
     view = preview.read_view(issue, request.values)
+    preview.edition_of(issue, view)  # what cannot be shown is refused here, not in the frame
     return render_template(
         "desk/preview.html",
         issue=issue,
         view=view,
+        languages_written=overview.languages_of(issue),
         sections=sections_of(issue),
-        formats=list(Format),
-        subject=preview.edition_of(issue, view).subject,
-        preheader=issue.subject(view.language, "").preheader,
+        words=issue.subject(view.language, view.language),
         sender=sender(),
         address=current_editor().address if address is None else address,
         error=error,
