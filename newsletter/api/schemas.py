@@ -19,7 +19,7 @@ class BadDocument(NewsletterError):
 class SubscriptionRequest(BaseModel):
     """Who wants to get which sections in which language; no section means all."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     address: Annotated[str, StringConstraints(max_length=2000)]
     sections: Annotated[list[Word], Field(max_length=MOST_SECTIONS)] = []

@@ -1,7 +1,8 @@
 """How often one mailbox is asked: strangers must not be able to fill it by our form.
 
-Counted from the confirmations owed, over all entry points, under a keyed hash of the address
-without `+tag` and Gmail's dots. A confirmed one resets the count.
+Counted from the confirmations owed (no other notice has a counting key), over all entry points,
+under a keyed hash of the address without `+tag` and Gmail's dots. A confirmed one resets the
+count.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from sqlalchemy import func, select, update
 
 from newsletter.database import db, is_sqlite
 from newsletter.mail.addresses import Address
-from newsletter.notices.models import Notice, NoticeKind
+from newsletter.notices.models import Notice
 from newsletter.subscribers.hashes import HashPurpose, hashes
 
 LOCK_BYTES = 8  # what PostgreSQL names a lock by
@@ -48,7 +49,6 @@ def may_ask(keys: list[str], caps: tuple[Cap, ...], now: datetime) -> bool:
     asked = db.session.scalars(
         select(Notice.created_at).where(
             Notice.counting_key.in_(keys),
-            Notice.kind == NoticeKind.CONFIRMATION,
             Notice.created_at > now - longest,
         )
     ).all()
@@ -57,8 +57,5 @@ def may_ask(keys: list[str], caps: tuple[Cap, ...], now: datetime) -> bool:
 
 def reset_count(keys: list[str]) -> None:
     """The owner of the mailbox has answered: what was asked before counts no longer."""
-    db.session.execute(
-        update(Notice)
-        .where(Notice.counting_key.in_(keys), Notice.kind == NoticeKind.CONFIRMATION)
-        .values(counting_key=None)
-    )
+    counted = update(Notice).where(Notice.counting_key.in_(keys))
+    db.session.execute(counted.values(counting_key=None))

@@ -165,7 +165,7 @@ def test_a_link_works_for_three_days_and_then_shows_the_way_to_a_new_one(browser
     grow_old(VALID_FOR)
     for page in (browser.get(link), browser.post(link)):
         assert page.status_code == 410
-        assert 'href="/subscribe"' in page.text
+        assert 'class="button" href="/subscribe"' in page.text
     assert the_subscriber().state is SubscriberState.PENDING
 
 

@@ -112,5 +112,5 @@ def test_who_has_left_is_told_so_and_is_not_brought_back(browser, link):
 
     for page in (browser.get(link), browser.post(link, data=sent), browser.get(nobody)):
         assert page.status_code == 410
-        assert 'href="/subscribe"' in page.text
+        assert 'class="button" href="/subscribe"' in page.text
     assert the_subscriber("basim@reader.example").state is SubscriberState.UNSUBSCRIBED

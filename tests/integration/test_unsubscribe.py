@@ -62,7 +62,7 @@ def test_the_button_is_enough_and_the_issue_is_remembered(browser, link, issue):
 
     assert answer.status_code == 200
     assert "You are unsubscribed" in answer.text
-    assert 'href="/subscribe"' in answer.text
+    assert '<a href="/subscribe">Subscribe again</a>' in answer.text
     assert the_subscriber().state is SubscriberState.UNSUBSCRIBED
     assert (the_leaving().issue_id, the_leaving().source) == (issue.id, "page")
 
