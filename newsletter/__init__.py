@@ -56,6 +56,7 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "SECRET_KEY": settings.secret_keys[0],
         "SECRET_KEY_FALLBACKS": list(settings.secret_keys[1:]),
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": True},  # a database may have restarted
         "MAX_CONTENT_LENGTH": LARGEST_REQUEST,
         "BABEL_DEFAULT_LOCALE": settings.default_language,
         "BABEL_DEFAULT_TIMEZONE": settings.time_zone,

