@@ -33,7 +33,7 @@ NOT_WORDS = re.compile(
     r'|<pre [^>]*lang=.*?</pre>|\b(lang|dir)="[^"]*"',
     re.DOTALL,
 )
-ARABIC = re.compile("[\u0621-\u064a]")
+ARABIC = re.compile("[\u0621-\u064a،]")
 ENGLISH = re.compile(r"[A-Za-z]{2,}")
 NOT_ENGLISH = re.compile(r"https?://\S+|\S+@\S+|\b(HTML|Atom|English|UTC|IP)\b")
 SAME_IN_ARABIC = {"HTML"}
