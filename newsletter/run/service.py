@@ -72,7 +72,7 @@ def run(host: str, port: int) -> None:
         )
         try:
             if _start(supervisor, settings, listener, address):
-                _greet(settings, address)
+                _greet(settings, listener)
                 supervisor.watch(lambda: False)
         finally:
             click.echo("Ending …", err=True)
@@ -270,10 +270,10 @@ def is_healthy(address: str) -> bool:
         connection.close()
 
 
-def _greet(settings: Settings, address: str) -> None:
-    site = address if settings.is_trial else settings.public_url
+def _greet(settings: Settings, listener: socket.socket) -> None:
+    site = _address_of(listener) if settings.is_trial else settings.public_url
     click.echo(f"Site     {site}/")
     click.echo(f"Desk     {site}/desk/")
-    if settings.catches_mail and urlsplit(address).hostname in LOOPBACK:
+    if settings.catches_mail and listener.getsockname()[0] in LOOPBACK:
         click.echo(f"Mailbox  {site}/mailbox")
     click.echo("Ctrl-C ends it.")
