@@ -12,7 +12,14 @@ from newsletter.desk.models import Role
 NOW = datetime(2026, 11, 17, 9, tzinfo=UTC)
 ADDRESS = "anna@example.org"
 PASSWORD = "correct horse battery"
-TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+TOKEN = r'name="csrf_token" value="([^"]+)"'
+
+
+def piece(pattern, text):
+    """What the group of a pattern finds; it must be there."""
+    match = re.search(pattern, text, re.MULTILINE)
+    assert match, pattern
+    return match[1]
 
 
 class Browser(FlaskClient):
@@ -24,7 +31,7 @@ class Browser(FlaskClient):
 
     def token(self, path="/desk/login"):
         """The token in the form of a page."""
-        return TOKEN.search(self.get(path).text)[1]
+        return piece(TOKEN, self.get(path).text)
 
     def send_form(self, path, data=None, *, page="/desk/upload", **options):
         """Post what was filled in on a page."""

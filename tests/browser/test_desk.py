@@ -5,6 +5,7 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from tests.desk import piece
 from tests.issue_files import issue_file
 from tests.running import newsletter
 
@@ -18,7 +19,7 @@ def password(service):
     """The password of an editor who may send."""
     done = newsletter(service.instance, "editor", "add", ADDRESS, "--role", "editor")
     assert done.returncode == 0, done.stderr
-    return re.search(r"^Password: (\S+)$", done.stdout, re.MULTILINE)[1]
+    return piece(r"^Password: (\S+)$", done.stdout)
 
 
 @pytest.fixture

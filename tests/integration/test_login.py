@@ -1,29 +1,26 @@
 """Getting in at the desk: by one's password and in no other way."""
 
-import re
-
 import pytest
-from flask import Flask, url_for
+from flask import Flask
 
 from newsletter.database import db, transaction
 from newsletter.desk.door import OPEN
 from newsletter.desk.login import EditorExists, WeakPassword, add_editor, change_password
 from newsletter.desk.models import Editor, Role
 from newsletter.mail.addresses import BadAddress
-from tests.desk import ADDRESS, NOW, PASSWORD, at_the_desk, browser, make_editor
+from tests.desk import ADDRESS, NOW, PASSWORD, at_the_desk, browser, make_editor, piece
 
 WRONG = "not the password at all"
 
 
 def routes_of_the_desk(app):
     """Every address of the desk with every method it takes."""
-    with app.test_request_context():
-        return [
-            (method, rule.endpoint, url_for(rule.endpoint, **dict.fromkeys(rule.arguments, 87)))
-            for rule in app.url_map.iter_rules()
-            if rule.endpoint.startswith("desk.")
-            for method in sorted(rule.methods - {"HEAD", "OPTIONS"})
-        ]
+    return [
+        (method, rule.endpoint, rule.build(dict.fromkeys(rule.arguments, 87))[1])
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("desk.")
+        for method in sorted(rule.methods - {"HEAD", "OPTIONS"})
+    ]
 
 
 def test_an_editor_gets_in_and_out_again(app):
@@ -61,7 +58,7 @@ def test_whatever_is_wrong_the_answer_is_the_same(app, address, password):
     refused = browser(app).log_in(address, password)
 
     assert refused.status_code == 401
-    said = re.search(r'role="alert">([^<]+)<', refused.text)[1]
+    said = piece(r'role="alert">([^<]+)<', refused.text)
     assert said == "Address and password do not match."
 
 
@@ -279,3 +276,23 @@ def test_every_page_of_the_desk_is_kept_by_no_cache_and_framed_by_nobody(app: Fl
         assert "script-src 'self'" in headers["Content-Security-Policy"]
         assert "unsafe" not in headers["Content-Security-Policy"]
         assert headers["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    ("referrer", "status"),
+    [("https://news.example/desk/upload", 303), ("https://evil.example/", 400), (None, 400)],
+)
+def test_over_https_a_form_must_come_from_a_page_of_ours(app, referrer, status):
+    anna = at_the_desk(app)
+    token = anna.token("/desk/upload")
+    session = anna.get_cookie("desk", path="/desk").value
+    anna.set_cookie("desk", session, domain="news.example", path="/desk")
+
+    answer = anna.post(
+        "/desk/logout",
+        data={"csrf_token": token},
+        headers={"Referer": referrer} if referrer else {},
+        base_url="https://news.example",
+    )
+
+    assert answer.status_code == status
