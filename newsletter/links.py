@@ -51,12 +51,18 @@ class Links:
 
     def read(self, purpose: Purpose, token: str) -> tuple[int, int]:
         """Give back the two numbers; raises `BrokenLink` for anything we did not sign."""
-        try:
-            signed = b64decode(token, altchars=b"-_", validate=True)
-        except ValueError:
-            signed = b""
+        signed = _decode(token)
         payload, signature = signed[: 2 * NUMBER_BYTES], signed[2 * NUMBER_BYTES :]
         expected = (hmac.digest(key, payload, "sha256") for key in self._keys[purpose])
         if not any(hmac.compare_digest(e[:SIGNATURE_BYTES], signature) for e in expected):
             raise BrokenLink("This link is incomplete or was never one of ours.")
         return int.from_bytes(payload[:NUMBER_BYTES]), int.from_bytes(payload[NUMBER_BYTES:])
+
+
+def _decode(token: str) -> bytes:
+    """The octets of a token; nothing if it is not spelt the one way that we spell it."""
+    try:
+        signed = b64decode(token, altchars=b"-_", validate=True)
+    except ValueError:
+        return b""
+    return signed if urlsafe_b64encode(signed).decode() == token else b""

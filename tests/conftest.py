@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings as hypothesis
+from jinja2 import FileSystemBytecodeCache
 
 from newsletter import create_app
 from newsletter.database import Base, db, transaction
@@ -111,10 +112,18 @@ def settings(
     )
 
 
+@pytest.fixture(scope="session")
+def compiled_templates(scratch: Path) -> FileSystemBytecodeCache:
+    """Templates are compiled once, although each test has an application of its own."""
+    (scratch / "templates").mkdir()
+    return FileSystemBytecodeCache(str(scratch / "templates"))
+
+
 @pytest.fixture
-def app(settings: Settings) -> Iterator[Flask]:
+def app(settings: Settings, compiled_templates: FileSystemBytecodeCache) -> Iterator[Flask]:
     """The application, in its context, on an empty database with the four sections."""
     app = create_app(settings)
+    app.jinja_env.bytecode_cache = compiled_templates
     with app.app_context():
         _empty_database()
         with transaction():

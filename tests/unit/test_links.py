@@ -57,6 +57,14 @@ def test_a_token_with_one_other_character_is_refused(place, character):
             links.read(Purpose.UNSUBSCRIBE, forged)
 
 
+def test_a_token_in_the_other_alphabet_of_base64_is_refused():
+    links = Links([NEW])
+    token = next(token for n in range(99) if "-" in (token := links.token(Purpose.UNSUBSCRIBE, n)))
+
+    with pytest.raises(BrokenLink):
+        links.read(Purpose.UNSUBSCRIBE, token.replace("-", "+"))
+
+
 @given(st.integers(0, TOKEN_LENGTH - 1))
 def test_a_truncated_token_is_refused(length):
     links = Links([NEW])
