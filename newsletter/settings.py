@@ -121,6 +121,31 @@ def _sender_domain(data: dict[str, Any]) -> str:
     return parseaddr(data["mail_from"])[1].rpartition("@")[2].lower()
 
 
+def _is_loopback(url: str) -> bool:
+    return urlsplit(url).hostname in LOOPBACK
+
+
+def _default_key(data: dict[str, Any]) -> SecretStr:
+    """A trial gets a key of its own on first use; production gets none."""
+    if not _is_loopback(data["public_url"]):
+        return SecretStr("")
+    return _trial_key(data["instance_path"])
+
+
+def _trial_key(instance_path: Path) -> SecretStr:
+    """The key kept in the instance folder, made by whichever process comes first."""
+    path = instance_path / "secret_key"
+    instance_path.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        made = path.with_name(f"secret_key.{os.getpid()}")
+        made.touch(mode=0o600)
+        made.write_text(secrets.token_urlsafe(SHORTEST_KEY))
+        with suppress(FileExistsError):  # another process was first; its key counts
+            os.link(made, path)
+        made.unlink()
+    return SecretStr(path.read_text().strip())
+
+
 OneLine = Annotated[str, AfterValidator(_one_line)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 Domain = Annotated[str, AfterValidator(_domain)]
@@ -140,9 +165,7 @@ class Settings(BaseSettings):
 
     public_url: Annotated[str, AfterValidator(_origin)] = "http://127.0.0.1:8000"
     instance_path: Path = PROJECT / "instance"
-    secret_key: Annotated[SecretStr, AfterValidator(_keys)] = Field(
-        default_factory=lambda data: _default_key(data)
-    )
+    secret_key: Annotated[SecretStr, AfterValidator(_keys)] = Field(default_factory=_default_key)
     database_url: Annotated[str, AfterValidator(_database_url)] = Field(
         default_factory=lambda data: f"sqlite:///{data['instance_path'].absolute()}/newsletter.db"
     )
@@ -228,31 +251,6 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         raise SettingsError(_in_one_line(error)) from None
-
-
-def _is_loopback(url: str) -> bool:
-    return urlsplit(url).hostname in LOOPBACK
-
-
-def _default_key(data: dict[str, Any]) -> SecretStr:
-    """A trial gets a key of its own on first use; production gets none."""
-    if not _is_loopback(data["public_url"]):
-        return SecretStr("")
-    return _trial_key(data["instance_path"])
-
-
-def _trial_key(instance_path: Path) -> SecretStr:
-    """The key kept in the instance folder, made by whichever process comes first."""
-    path = instance_path / "secret_key"
-    instance_path.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        made = path.with_name(f"secret_key.{os.getpid()}")
-        made.touch(mode=0o600)
-        made.write_text(secrets.token_urlsafe(SHORTEST_KEY))
-        with suppress(FileExistsError):  # another process was first; its key counts
-            os.link(made, path)
-        made.unlink()
-    return SecretStr(path.read_text().strip())
 
 
 def _in_one_line(error: ValidationError) -> str:

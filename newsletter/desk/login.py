@@ -7,6 +7,7 @@ bound to a network address: phones and readers behind Tor change theirs from pag
 import secrets
 import unicodedata
 from datetime import datetime, timedelta
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
@@ -30,9 +31,6 @@ hasher = PasswordHasher()  # argon2id, with the parameters of RFC 9106 section 4
 csrf = CSRFProtect()
 manager = LoginManager()
 manager.session_protection = None  # it would bind a session to the network address
-
-NOBODYS_HASH = hasher.hash(secrets.token_urlsafe())
-"""Verified where there is no such editor, so that the answer takes as long."""
 
 
 class WeakPassword(NewsletterError):
@@ -102,8 +100,9 @@ def change_password(editor: Editor, password: str) -> None:
 def check_password(address: str, password: str) -> Editor | None:
     """The editor with this address and password, or nobody; it takes as long either way."""
     editor = _editor_at(address)
+    nobodys_hash = _nobodys_hash()
     try:
-        hasher.verify(editor.password_hash if editor else NOBODYS_HASH, _normal(password))
+        hasher.verify(editor.password_hash if editor else nobodys_hash, _normal(password))
     except VerifyMismatchError:
         return None
     return editor
@@ -113,6 +112,12 @@ def check_password(address: str, password: str) -> Editor | None:
 def editor_of_session(session_key: str) -> Editor | None:
     """Whose session it is, unless it has been ended."""
     return db.session.scalar(select(Editor).where(Editor.session_key == session_key))
+
+
+@cache
+def _nobodys_hash() -> str:
+    """Verified where there is no such editor; made when it is first wanted, for it takes long."""
+    return hasher.hash(secrets.token_urlsafe())
 
 
 def _editor_at(address: str) -> Editor | None:
