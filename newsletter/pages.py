@@ -73,8 +73,8 @@ def init_pages(app: Flask) -> None:
     app.url_value_preprocessor(_take_language)
     app.url_defaults(_keep_language)
     app.context_processor(_page_context)
-    app.add_template_filter(_day, "day")
-    app.add_template_filter(_language_name, "language_name")
+    app.add_template_filter(day)
+    app.add_template_filter(language_name)
     app.after_request(_add_headers)
     app.register_error_handler(NewsletterError, _refuse)
     app.register_error_handler(HTTPException, _refuse_request)
@@ -119,19 +119,19 @@ def this_page_in(language: str) -> str:
     return url_for(endpoint, language=language, **(request.view_args or {}))
 
 
-def _day(day: date) -> str:
-    """A date in the language of the page."""
-    return str(format_date(day, DAY))
-
-
-def _language_name(tag: str) -> str:
-    """What a language is called in the language of the page."""
-    return Locale.parse(tag).get_display_name(get_locale()) or tag
-
-
 @lru_cache
 def _fingerprint(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def day(given: date) -> str:
+    """A date in words, in the language of the page or mail being made; no time zone moves it."""
+    return str(format_date(date(given.year, given.month, given.day), DAY))
+
+
+def language_name(tag: str) -> str:
+    """What a language is called in the language of the page or mail being made."""
+    return Locale.parse(tag).get_display_name(get_locale()) or tag
 
 
 def _take_language(_endpoint: str | None, values: dict[str, Any] | None) -> None:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from newsletter.issues.editions import render_edition
 from newsletter.issues.models import Format, Issue
-from newsletter.links import Purpose
+from newsletter.issues.proofs import nobodys_tokens
 from newsletter.mail.message import Hole, date_header
-from newsletter.pages import links, settings
+from newsletter.pages import settings
 
-NOBODY = 0  # whose links lead nowhere
 PARTS = {"html": "html", "plain": "txt"}
 
 
@@ -41,7 +40,5 @@ def _mail(issue: Issue, language: str, choice: int, now: datetime) -> bytes:
         Hole.RECIPIENT: address.encode("ascii"),
         Hole.DATE: date_header(now),
         Hole.MESSAGE_ID: f"<preview@{address.rpartition('@')[2]}>".encode("ascii"),
-        Hole.UNSUBSCRIBE: links().token(Purpose.UNSUBSCRIBE, NOBODY).encode("ascii"),
-        Hole.PREFERENCES: links().token(Purpose.PREFERENCES, NOBODY).encode("ascii"),
-    }
+    } | {hole: token.encode("ascii") for hole, token in nobodys_tokens().items()}
     return b"".join(render_edition(issue, language, choice, Format.HTML).template.fill(values))

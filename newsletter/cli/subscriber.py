@@ -5,18 +5,17 @@ from io import BytesIO
 from pathlib import Path
 
 import click
-from sqlalchemy import select
 
 from newsletter.background import hint
 from newsletter.cli.nouns import Noun, Refusal, now
-from newsletter.database import db, transaction
+from newsletter.database import transaction
 from newsletter.mail.addresses import parse_address
 from newsletter.subscribers.import_file import read_lines
 from newsletter.subscribers.lookup import find
-from newsletter.subscribers.models import ConsentEvent, Subscriber
+from newsletter.subscribers.models import Subscriber
+from newsletter.subscribers.record import describe
 from newsletter.subscribers.transfer import Import, ImportReport, export_subscribers, in_chunks
 from newsletter.subscribers.unsubscribe import unsubscribe as unsubscribe_subscriber
-from newsletter.subscribers.wishes import slugs_of
 
 SOURCE = "command line"
 TIME = "%Y-%m-%d %H:%M UTC"
@@ -60,17 +59,21 @@ def export() -> None:
 @click.argument("address")
 def show(address: str) -> None:
     """Say what we know of an address: state, choice, and every step of its consent."""
-    found = _find(address)
-    click.echo(f"{found.address}  {found.state}")
-    if found.suppressed_at:
-        click.echo(f"suppressed  {found.suppressed_at.strftime(TIME)}")
-    if chosen := found.subscription:
-        sections = ", ".join(slugs_of(chosen.choice)) or "all sections"
+    record = describe(address)
+    if record is None:
+        raise _stranger(address)
+    if found := record.subscriber:
+        click.echo(f"{found.address}  {found.state}")
+    if record.suppressed:
+        click.echo(f"{address}  suppressed: {record.suppressed}")
+    if chosen := record.subscription:
+        sections = ", ".join(record.sections) or "all sections"
         click.echo(f"{chosen.language}, {chosen.format}, {sections}")
-    query = select(ConsentEvent).where(ConsentEvent.subscriber_id == found.id)
-    for event in db.session.scalars(query.order_by(ConsentEvent.id)):
+    for event in record.events:
         words = [event.at.strftime(TIME), event.kind, event.source, event.reason or ""]
         click.echo("  ".join(words).rstrip())
+        if event.wording:
+            click.echo(f"    {event.wording}")
 
 
 @subscriber.verb
@@ -100,5 +103,9 @@ def _import(path: Path) -> ImportReport:
 def _find(address: str) -> Subscriber:
     found = find(parse_address(address).key)
     if found is None:
-        raise Refusal(f"nobody with the address {address} has ever asked to subscribe")
+        raise _stranger(address)
     return found
+
+
+def _stranger(address: str) -> Refusal:
+    return Refusal(f"nobody with the address {address} has ever asked to subscribe")

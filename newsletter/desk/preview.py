@@ -15,11 +15,9 @@ from newsletter.desk.overview import languages_of
 from newsletter.issues import choice as choices
 from newsletter.issues.editions import RenderedEdition, render_edition
 from newsletter.issues.models import Format, Issue
-from newsletter.issues.proofs import NOBODY, PURPOSES
+from newsletter.issues.proofs import with_nobodys_links
 from newsletter.issues.sections import sections_of
 from newsletter.locales import direction
-from newsletter.mail.message import MARKS
-from newsletter.pages import links
 
 SANDBOX = (
     "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; "
@@ -89,13 +87,13 @@ def as_page(edition: RenderedEdition, view: View) -> Response:
     if edition.html is None:
         html = render_template(
             "desk/text_mail.html",
-            text=_with_nobodys_links(edition.text),
+            text=with_nobodys_links(edition.text),
             language=view.language,
             direction=direction(view.language),
             light=view.light,
         )
     else:
-        html = _in_light(_with_nobodys_links(edition.html), view.light)
+        html = _in_light(with_nobodys_links(edition.html), view.light)
     return Response(html, headers={"Content-Security-Policy": SANDBOX})
 
 
@@ -104,12 +102,6 @@ def _in_light(html: str, light: Light) -> str:
     head, end, body = html.partition("</head>")
     head = head.replace(DARK_ONLY, "all" if light is Light.DARK else "not all")
     return f'{head}<base target="_blank">{end}{body}'
-
-
-def _with_nobodys_links(content: str) -> str:
-    for hole, purpose in PURPOSES.items():
-        content = content.replace(MARKS[hole], links().token(purpose, NOBODY))
-    return content
 
 
 def _one_of(known: list[str], wanted: str | None) -> str:

@@ -46,6 +46,11 @@ def owe_proof(  # noqa: PLR0913 - what to prove, where to, and when
 
 def with_nobodys_links(content: str) -> str:
     """The text or HTML of an edition with well-formed links of nobody's in the place of marks."""
-    for hole, purpose in PURPOSES.items():
-        content = content.replace(MARKS[hole], links().token(purpose, NOBODY))
+    for hole, token in nobodys_tokens().items():
+        content = content.replace(MARKS[hole], token)
     return content
+
+
+def nobodys_tokens() -> dict[Hole, str]:
+    """What stands in the holes of a mail that goes to no reader."""
+    return {hole: links().token(purpose, NOBODY) for hole, purpose in PURPOSES.items()}

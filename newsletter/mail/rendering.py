@@ -8,20 +8,18 @@ anything from elsewhere would tell a stranger who reads it.
 
 import re
 from dataclasses import dataclass
-from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
-from babel import Locale
-from flask_babel import force_locale, format_date, get_locale, gettext, ngettext
+from flask_babel import force_locale, gettext, ngettext
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from mjml import mjml2html
 
 from newsletter import locales
 from newsletter.mail.inlining import inline_styles
+from newsletter.pages import day, language_name
 
 EMAILS = Path(__file__).parents[2] / "emails"
-DAY = "d MMMM y"
 HEAD_TAGS = {"mj-head", "mj-title", "mj-preview", "mj-attributes", "mj-all", "mj-class", "mj-style"}
 BODY_TAGS = {"mj-body", "mj-section", "mj-column", "mj-text", "mj-button", "mj-divider", "mj-raw"}
 MJML_TAG = re.compile(r"</?(mj-[\w-]*)", re.IGNORECASE)
@@ -97,16 +95,6 @@ def _tidy(text: str) -> str:
     return BLANK_LINES.sub("\n\n", "\n".join(lines)).strip("\n") + "\n"
 
 
-def _day(day: date) -> str:
-    """The day as it was given: no time zone moves it."""
-    return str(format_date(date(day.year, day.month, day.day), DAY))
-
-
-def _language_name(tag: str) -> str:
-    """What a language is called in the language of the mail."""
-    return Locale.parse(tag).get_display_name(get_locale()) or tag
-
-
 def _count(singular: str, plural: str, number: int) -> str:
     """The plural form for a number; one that is missing is named, whatever the language."""
     return str(ngettext(singular, plural, int(number)))
@@ -124,8 +112,8 @@ def _make_environment() -> Environment:
     )
     environment.install_gettext_callables(gettext, _count, newstyle=True)  # type: ignore[attr-defined]  # the extension adds it
     environment.filters["styled"] = inline_styles
-    environment.filters["day"] = _day
-    environment.filters["language_name"] = _language_name
+    environment.filters["day"] = day
+    environment.filters["language_name"] = language_name
     return environment
 
 
