@@ -97,6 +97,7 @@ def _import(path: Path) -> ImportReport:
             with transaction():
                 incoming.take(chunk)
             bar.update(len(chunk))
+        bar.update(data.count(b"\n") - bar.pos)  # lines that are no subscriber's
     return incoming.report
 
 
