@@ -53,7 +53,7 @@ def unsubscribe(
             reason=_tidy(reason),
         )
     )
-    if was_confirmed:
+    if was_confirmed and subscriber.suppressed_at is None:
         _say_goodbye(subscriber, now)
 
 

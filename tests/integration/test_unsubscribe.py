@@ -211,6 +211,16 @@ def test_who_never_confirmed_is_sent_no_goodbye(app):
     assert notices() == []
 
 
+def test_an_address_that_complained_is_sent_no_goodbye(app):
+    now = datetime.now(UTC)
+    with transaction():
+        reader = make_subscriber(AMAL, suppressed_at=now)
+        unsubscribe(reader.id, None, source="page", now=now)
+
+    assert the_subscriber().state is SubscriberState.UNSUBSCRIBED
+    assert notices() == []
+
+
 def test_leaving_after_coming_back_is_a_leaving_of_its_own(app):
     now = datetime.now(UTC)
     with transaction():
