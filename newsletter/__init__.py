@@ -1,5 +1,8 @@
 """A weekly publication in sections, by mail and on the web, with every reader accounted for."""
 
+from typing import cast
+from urllib.parse import urlsplit
+
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -15,7 +18,7 @@ from newsletter.limits import signup_limits_of
 from newsletter.links import Links
 from newsletter.mailbox import views as mailbox
 from newsletter.pages import init_pages
-from newsletter.settings import Settings, load_settings
+from newsletter.settings import LOOPBACK, Settings, load_settings
 from newsletter.subscribers import tasks as _subscriber_tasks  # noqa: F401  # the same
 from newsletter.subscribers import views as subscribers
 
@@ -56,8 +59,12 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "SECRET_KEY": settings.secret_keys[0],
         "SECRET_KEY_FALLBACKS": list(settings.secret_keys[1:]),
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
-        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": True},  # a database may have restarted
+        "SQLALCHEMY_ENGINE_OPTIONS": {
+            "pool_pre_ping": True,  # a database may have restarted
+            "hide_parameters": True,  # readers' addresses are among them, and errors are logged
+        },
         "MAX_CONTENT_LENGTH": LARGEST_REQUEST,
+        "TRUSTED_HOSTS": trusted_hosts(settings),
         "BABEL_DEFAULT_LOCALE": settings.default_language,
         "BABEL_DEFAULT_TIMEZONE": settings.time_zone,
         "SESSION_COOKIE_NAME": "desk",
@@ -68,3 +75,13 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "WTF_CSRF_CHECK_DEFAULT": False,  # the desk asks for it; reader pages have no cookie
         "WTF_CSRF_TIME_LIMIT": None,
     }
+
+
+def trusted_hosts(settings: Settings) -> list[str] | None:
+    """The hosts that we answer for, so that no redirect leads to another; in a trial, all.
+
+    Loopback is among them for health checks.
+    """
+    if settings.is_trial:
+        return None
+    return [cast(str, urlsplit(settings.public_url).hostname), *LOOPBACK]

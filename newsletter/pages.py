@@ -184,7 +184,7 @@ def _refuse_request(error: HTTPException) -> AnyResponse:
     """A refusal by the framework (not found, too large …), on the same pages."""
     if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
         return error.get_response()
-    known = {404: "not_found", 405: "not_found", 413: "too_large", 429: "too_many", 500: "broken"}
+    known = {404: "not_found", 405: "bad_request", 413: "too_large", 429: "too_many", 500: "broken"}
     response = _refusal(error.code, known.get(error.code, "bad_request"), error.description or "")
     for name, value in error.get_headers():
         if name not in {"Content-Type", "Content-Length"}:

@@ -12,12 +12,14 @@ from newsletter.archive import public
 from newsletter.archive.articles import on_page
 from newsletter.archive.feeds import ENTRIES, atom, last_change
 from newsletter.issues.editions import articles_in
+from newsletter.issues.front_matter import HIGHEST_NUMBER
 from newsletter.issues.models import Issue
 from newsletter.issues.sections import title_in
 from newsletter.locales import LANGUAGES
 from newsletter.pages import ReaderPages, absolute_url, page_language, settings
 
 EARLIER = 3  # issues on the front page, besides the latest
+NUMBER = f"int(max={HIGHEST_NUMBER})"
 KEEP = 300  # seconds for which a proxy or a browser need not ask again
 
 pages = ReaderPages("archive", __name__)
@@ -54,7 +56,7 @@ def issues() -> str:
     )
 
 
-@pages.page("/issues/<int:number>")
+@pages.page(f"/issues/<{NUMBER}:number>")
 def issue(number: int) -> AnyResponse:
     """The full report of one week."""
     found = public.public_issue(number) or abort(404)
@@ -71,7 +73,7 @@ def issue(number: int) -> AnyResponse:
     return _kept(make_response(html), last_change(found.issue))
 
 
-@pages.page("/issues/<int:number>/<slug>")
+@pages.page(f"/issues/<{NUMBER}:number>/<slug>")
 def section(number: int, slug: str) -> AnyResponse:
     """What an issue says in one section, with the standing links to the others."""
     found = public.public_issue(number) or abort(404)

@@ -24,7 +24,7 @@ from flask_login import current_user, login_user
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.database import transaction
-from newsletter.desk.login import check_password, csrf
+from newsletter.desk.login import check_password, csrf, end_sessions
 from newsletter.desk.models import Editor
 from newsletter.desk.throttle import LoginLimits
 from newsletter.errors import NewsletterError
@@ -119,7 +119,9 @@ def log_in() -> AnyResponse:
 
 @pages.post("/logout")
 def log_out() -> AnyResponse:
-    """End this session."""
+    """End the sessions of this editor, here and elsewhere: a copied cookie is worth nothing."""
+    with transaction():
+        end_sessions(current_editor())
     session.clear()
     return redirect(url_for("desk.login"), 303)
 

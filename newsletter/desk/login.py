@@ -93,6 +93,11 @@ def add_editor(address: str, role: Role, password: str, *, now: datetime) -> Edi
 def change_password(editor: Editor, password: str) -> None:
     """Set the password anew and end the editor's sessions; raises `WeakPassword`."""
     editor.password_hash = _hash(password)
+    end_sessions(editor)
+
+
+def end_sessions(editor: Editor) -> None:
+    """Log an editor out wherever they are logged in."""
     editor.session_key = _new_session_key()
     db.session.flush()
 

@@ -27,7 +27,11 @@ EXAMPLES = {
     "preheader": "The blockade tightens",
 }
 REQUIRED = ("number", "date", "subject")
+HIGHEST_NUMBER = 999_999
 NUMBER = re.compile(r"0*[1-9][0-9]{0,5}")
+TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""What turns the direction of writing (UAX 9): in a line of its own it would turn what stands
+around it in an inbox or a list, and can make a subject read as another."""
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 FRAME = (yaml.StreamStartEvent, yaml.StreamEndEvent, yaml.DocumentEndEvent, yaml.MappingEndEvent)
 
@@ -168,7 +172,7 @@ def _flat_scalars(text: str) -> list[yaml.ScalarEvent]:
 
 def _read_number(value: str) -> int:
     if not NUMBER.fullmatch(value):
-        raise Unfit("must be a whole number above 0, like 87")
+        raise Unfit(f"must be a whole number from 1 to {HIGHEST_NUMBER:,}, like 87")
     return int(value)
 
 
@@ -184,9 +188,16 @@ def _read_date(value: str) -> datetime.date:
 def _read_title(value: str) -> str:
     if len(value.splitlines()) > 1 or NOT_TEXT.search(value):
         raise Unfit("must be one line of ordinary text")
+    if turn := TURNS.search(value):
+        raise Unfit(turned_by(turn[0]))
     if len(value) > LONGEST_TITLE:
         raise Unfit(f"has {len(value)} characters; at most {LONGEST_TITLE} are possible")
     return value.replace("\t", " ")
+
+
+def turned_by(control: str) -> str:
+    """Say, as what follows a name and is followed by a full stop, what is wrong with such a line."""
+    return f"holds an invisible control character, U+{ord(control):04X}. Delete it"
 
 
 def _reader_of_tags(languages: Sequence[str]) -> Callable[[str], str]:

@@ -316,3 +316,10 @@ def test_reader_pages_set_no_cookie_and_name_no_other_site(client):
             r'(?:src|<link[^>]*rel="(?:stylesheet|icon)"[^>]*href)="([^"]+)"', response.text
         )
         assert all(address.startswith("/static/") for address in loaded)
+
+
+@pytest.mark.parametrize(
+    "path", ["/issues/99999999999999999999", "/ar/issues/9223372036854775808/x"]
+)
+def test_a_number_that_no_issue_can_have_is_not_there(client, path):
+    assert client.get(path).status_code == 404

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from newsletter import create_app
 from newsletter.pages import HEADERS
+from newsletter.settings import load_settings
 from tests.publishing import publish_sample
 
 
@@ -76,3 +78,20 @@ def test_the_language_switch_stays_on_the_page(client):
     )
     assert '<a href="/issues/" lang="en"' in client.get("/ar/issues/").text
     assert '<a href="/ar/" lang="ar"' in client.get("/nowhere").text
+
+
+def test_in_production_we_answer_for_our_own_host_alone(tmp_path):
+    settings = load_settings(
+        _env_file=None,
+        instance_path=tmp_path,
+        public_url="https://news.example.org",
+        secret_key="the key of the tests is long enough to be taken",
+        mail_from="news@example.org",
+        smtp_url="smtp://relay.example.org",
+    )
+    client = create_app(settings).test_client()
+
+    assert client.get("/issues", base_url="https://evil.example").status_code == 400
+    ours = client.get("/issues", base_url="https://news.example.org")
+    assert ours.headers["Location"] == "https://news.example.org/issues/"
+    assert client.get("/issues", base_url="http://127.0.0.1:8000").status_code == 308
