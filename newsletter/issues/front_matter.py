@@ -196,7 +196,7 @@ def _read_title(value: str) -> str:
 
 
 def turned_by(control: str) -> str:
-    """Say, as what follows a name and is followed by a full stop, what is wrong with such a line."""
+    """What is wrong with a line that holds this character, to go on after the name of the line."""
     return f"holds an invisible control character, U+{ord(control):04X}. Delete it"
 
 

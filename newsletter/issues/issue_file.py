@@ -15,7 +15,13 @@ from typing import NoReturn
 
 from newsletter.errors import NewsletterError
 from newsletter.issues import markdown
-from newsletter.issues.front_matter import LONGEST_TITLE, Complain, read_front_matter
+from newsletter.issues.front_matter import (
+    LONGEST_TITLE,
+    TURNS,
+    Complain,
+    read_front_matter,
+    turned_by,
+)
 from newsletter.issues.markdown import NOT_TEXT, Heading, UnreadableMarkup
 
 LARGEST_FILE = 1024 * 1024  # bytes
@@ -227,6 +233,8 @@ def _words(headline: Heading, complain: Complain) -> str:
         return ""
     if not words:
         complain(headline.line, 'The headline is empty. Write it after the "## ".')
+    if turn := TURNS.search(words):
+        complain(headline.line, f"This headline {turned_by(turn[0])}.")
     return words
 
 

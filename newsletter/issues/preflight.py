@@ -4,6 +4,7 @@ What blocks would harm every reader of it; all else is said and left to the edit
 edition of every language and format is rendered, because those are the largest.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from newsletter.issues.editions import RenderedEdition, articles_in, render_edit
 from newsletter.issues.markdown import UnreadableMarkup, parse, words
 from newsletter.issues.models import Article, Format, Issue
 from newsletter.issues.sections import sections_of, standing_sections
+from newsletter.links import TOKEN_LENGTH, Purpose
 from newsletter.locales import LANGUAGES
 from newsletter.mail.message import MARKS, Hole, find_mark
 from newsletter.pages import settings
@@ -26,6 +28,8 @@ KB = 1000  # bytes
 LARGEST = 95 * KB  # of HTML: Gmail cuts a mail near 102 KB
 LARGE = 70 * KB
 FAR = timedelta(days=7)
+# On any host, for a site has had others; with the backslashes that an editor may put before "_".
+READERS_LINK = re.compile(rf"/({'|'.join(Purpose)})/(?:\\?[\w-]){{{TOKEN_LENGTH}}}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Preflight:
 
 def check(issue: Issue, *, now: datetime) -> Preflight:
     """Look for everything that would go wrong, in sentences that say where."""
-    blocking = [*_missing(issue), *_marks(issue)]
+    blocking = [*_missing(issue), *_readers_links(issue)]
     warnings = [
         *_silent_sections(issue),
         *_untranslated(issue),
@@ -73,8 +77,8 @@ def _missing(issue: Issue) -> Iterator[str]:
         yield f"Issue {issue.number} has no subject in {_name(default)}, the default language."
 
 
-def _marks(issue: Issue) -> Iterator[str]:
-    """Editors' words that hold a mark for a reader's own link, as a copied mail would."""
+def _readers_links(issue: Issue) -> Iterator[str]:
+    """Editors' words that hold a reader's own link, or the mark for one, as a copied mail would."""
     texts = [
         (f"The {_name(subject.language)} subject", f"{subject.subject}\n{subject.preheader}")
         for subject in issue.subjects
@@ -82,6 +86,11 @@ def _marks(issue: Issue) -> Iterator[str]:
     for place, text in texts:
         if mark := find_mark(text):
             yield f"{place} holds the mark of a reader's own {mark} link. Take it out."
+        elif link := READERS_LINK.search(text):
+            yield (
+                f"{place} holds some reader's own {link[1]} link, copied from a mail: whoever"
+                " opens it acts for that reader. Take it out."
+            )
 
 
 def _too_large(editions: dict[tuple[str, Format], RenderedEdition]) -> Iterator[str]:

@@ -10,8 +10,9 @@ from newsletter.issues.editing import import_issue
 from newsletter.issues.editions import RenderedEdition
 from newsletter.issues.models import Format, Issue, Subject
 from newsletter.issues.preflight import Preflight
+from newsletter.links import Purpose
 from newsletter.mail.message import MARKS, Hole, Template
-from newsletter.pages import settings
+from newsletter.pages import links, settings
 from tests.issue_files import TUESDAY, issue_file, sample
 
 NOW = datetime(2026, 11, 17, 9, tzinfo=UTC)
@@ -76,6 +77,41 @@ def test_a_mark_in_a_line_of_its_own_blocks(place, named):
 
     (sentence,) = found.blocking
     assert sentence.startswith(f"The English {named} holds the mark")
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+@pytest.mark.parametrize("place", ["subject", "preheader", "headline", "body"])
+def test_a_readers_own_link_that_was_pasted_from_a_mail_blocks_and_is_found(purpose, place):
+    pasted = f"{settings().public_url}/{purpose}/{links().token(purpose, 7, 1)}"
+    with transaction():
+        issue = import_issue(issue_file(), now=NOW)
+        told = issue.subjects[0] if place in {"subject", "preheader"} else issue.articles[0]
+        setattr(told, place, f"See {pasted}?from=mail")
+
+    (sentence,) = preflight.check(issue, now=NOW).blocking
+
+    where = "subject" if told is issue.subjects[0] else "article in ISIS in Action"
+    assert sentence == (
+        f"The English {where} holds some reader's own {purpose} link, copied from a mail: whoever"
+        " opens it acts for that reader. Take it out."
+    )
+
+
+@pytest.mark.parametrize("spelt", ["https://old.example.org{}", "[here](<{}>)", "`{}`"])
+def test_a_readers_own_link_blocks_whatever_its_host_and_markup(spelt):
+    pasted = spelt.format("/unsubscribe/" + "aB-_" * 12)
+    as_an_editor_escapes_it = pasted.replace("_", r"\_")
+
+    for body in (pasted, as_an_editor_escapes_it):
+        with transaction():
+            issue = import_issue(issue_file({"ISIS in Action": body}), replace=True, now=NOW)
+        assert "reader's own unsubscribe link" in preflight.check(issue, now=NOW).blocking[0]
+
+
+def test_a_link_to_a_page_about_unsubscribing_is_the_editors_business():
+    pages = "https://example.org/unsubscribe/how-to https://example.org/preferences/"
+
+    assert checked(issue_file({"ISIS in Action": pages})).blocking == ()
 
 
 def test_what_only_looks_like_a_mark_is_the_editors_business():

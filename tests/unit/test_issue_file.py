@@ -123,6 +123,27 @@ def test_a_subject_is_text_whatever_it_looks_like(subject, expected):
     assert read(head(subject=subject) + BODY).subject == expected
 
 
+@pytest.mark.parametrize("control", "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+def test_no_line_of_its_own_turns_the_direction_of_what_stands_around_it(control):
+    escaped = f'"Derna \\u{ord(control):04x}under siege"'
+    named = f"U+{ord(control):04X}"
+
+    def told(text):
+        ((line, sentence),) = complaints(text)
+        assert named in sentence
+        assert sentence.endswith("Delete it.")
+        return line
+
+    assert told(head(subject=f"Derna {control}under siege") + BODY) == 4
+    assert told(head(preheader=escaped) + BODY) == 5
+    assert told(HEAD + BODY.replace("A quiet", f"A {control}quiet")) == 18
+    assert told(HEAD + BODY.replace("A quiet", f"A &#{ord(control)};quiet")) == 18
+    assert (
+        control
+        in read(HEAD + BODY.replace("Nothing new", f"Nothing {control}new")).articles[1].body
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "line", "sentence"),
     [
@@ -133,10 +154,15 @@ def test_a_subject_is_text_whatever_it_looks_like(subject, expected):
         ),
         ({"number": None}, 1, 'The number is missing. Write it like "number: 87".'),
         ({"date": ""}, 3, 'The date is missing. Write it like "date: 2017-08-15".'),
-        ({"number": "0"}, 2, "The number must be a whole number above 0, like 87."),
-        ({"number": "-1"}, 2, "The number must be a whole number above 0, like 87."),
-        ({"number": "٨٧"}, 2, "The number must be a whole number above 0, like 87."),
-        ({"number": "9" * 4000}, 2, "The number must be a whole number above 0, like 87."),
+        ({"number": "0"}, 2, "The number must be a whole number from 1 to 999999, like 87."),
+        ({"number": "-1"}, 2, "The number must be a whole number from 1 to 999999, like 87."),
+        ({"number": "٨٧"}, 2, "The number must be a whole number from 1 to 999999, like 87."),
+        (
+            {"number": "2147483648"},
+            2,
+            "The number must be a whole number from 1 to 999999, like 87.",
+        ),
+        ({"number": "9" * 4000}, 2, "The number must be a whole number from 1 to 999999, like 87."),
         (
             {"date": "15 August 2017"},
             3,
