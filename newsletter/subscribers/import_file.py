@@ -46,21 +46,20 @@ class ImportLine:
 
 
 def read_lines(file: BinaryIO) -> Iterator[ImportLine | Problem]:
-    """Read lazily; raises `BadImportFile` if the first line does not name the columns."""
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    rows = csv.reader(text, strict=True)
-    columns = _read_columns(rows)
-    while True:
-        line = rows.line_num + 1
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield Problem(line, "This line is too long, or its quotation marks do not match.")
-            continue
-        if row:
-            yield _read_row(line, row, columns)
+    """Read lazily and close the file at the end.
+
+    Raises `BadImportFile` if the first line does not name the columns.
+    """
+    with io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+        columns = _read_columns(text.readline())
+        for number, line in enumerate(text, start=2):
+            try:
+                cells = _split(line)
+            except csv.Error:
+                yield Problem(number, "This line is too long, or its quotation marks do not match.")
+                continue
+            if cells:
+                yield _read_row(number, cells, columns)
 
 
 def guard(cell: str) -> str:
@@ -72,9 +71,14 @@ def _unguard(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell
 
 
-def _read_columns(rows: Iterator[list[str]]) -> list[str]:
+def _split(line: str) -> list[str]:
+    """Split one line by itself: a quotation mark left open must not swallow those that follow."""
+    return next(csv.reader([line], strict=True))
+
+
+def _read_columns(line: str) -> list[str]:
     try:
-        columns = [name.strip().lower() for name in next(rows, [])]
+        columns = [name.strip().lower() for name in _split(line)]
     except csv.Error:
         columns = []
     unknown = [name for name in columns if name not in COLUMNS]

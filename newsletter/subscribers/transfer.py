@@ -119,11 +119,11 @@ class Import:
             return None
         try:
             at = datetime.fromisoformat(line.consented_at)
-        except ValueError:
+            at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):  # in UTC, the first and the last day may not exist
             raise BadLine(
                 "The time of consent must look like 2025-05-14 or 2025-05-14T09:30:00+02:00."
             ) from None
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
         if at > self._now:
             raise BadLine("The time of consent lies in the future.")
         return at

@@ -131,7 +131,7 @@ def test_what_is_wrong_is_listed_by_line_and_the_rest_is_kept(app):
 
     assert report.imported == 2
     found = refused(report)
-    assert sorted(found) == [3, 4, 5, 6, 7, 8, 9, 10, 11]
+    assert sorted(found) == [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
     assert "space" in found[3] or "no @" in found[3]
     assert "en, ar" in found[5]
     assert "western-response" in found[6]
@@ -155,6 +155,40 @@ def test_an_open_quotation_mark_is_named_with_the_line_it_stands_in(app):
 
     assert report.invited == 1
     assert "quotation" in refused(report)[3]
+
+
+def test_a_stray_quotation_mark_costs_its_own_line_and_no_other(app):
+    count = 2 * CHUNK
+    stray = 'stray@reader.example,2026-01-01,"an unclosed quote\n'
+    good = "".join(
+        f"reader{n}@reader.example,2026-01-01,a long talk {'.' * 300}\n" for n in range(count)
+    )
+    report = bring_in("address,consented_at,source\n" + stray + good)
+
+    assert report.imported == count
+    assert list(refused(report)) == [2]
+    assert "quotation" in refused(report)[2]
+
+
+def test_a_list_left_half_read_leaves_nothing_open(tmp_path):
+    path = tmp_path / "members.csv"
+    path.write_text("address\na@reader.example\nb@reader.example\n")
+    file = path.open("rb")
+    lines = read_lines(file)
+    next(lines)
+    del lines
+
+    assert file.closed
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+02:00", "9999-12-31T23:00:00-02:00"])
+def test_a_time_of_consent_that_no_calendar_holds_in_utc_is_listed(app, time):
+    report = bring_in(
+        f"address,consented_at\na@reader.example,{time}\nb@reader.example,2025-05-14\n"
+    )
+
+    assert report.imported == 1
+    assert "2025-05-14" in refused(report)[2]
 
 
 @pytest.mark.parametrize(
