@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Self
+from urllib.parse import parse_qs
 
 from flask import request
 from flask_babel import gettext
@@ -42,7 +43,7 @@ class Typed:
     def from_request(cls) -> Self:
         """What is missing is empty, the language that of the page."""
         return cls(
-            address=request.form.get("address", "")[: LONGEST_INPUT + 1],
+            address=_typed_address()[: LONGEST_INPUT + 1],
             sections=tuple(request.form.getlist("sections")),
             language=request.form.get("language") or page_language(),
             stamp=request.form.get("stamp", ""),
@@ -121,6 +122,18 @@ def is_fresh(shown: str, now: datetime) -> bool:
     except BadSignature:
         return False
     return now.timestamp() - shown_at < FRESH_FOR.total_seconds()
+
+
+def _typed_address() -> str:
+    """The address; a byte that is no UTF-8 becomes U+FFFD, which no address may hold.
+
+    In a form of the usual kind, Werkzeug would make three characters of it, such as `%FF`, and
+    these may well be part of an address. So we take the address from the body ourselves, before
+    anybody asks for the form.
+    """
+    if request.mimetype != "application/x-www-form-urlencoded":
+        return request.form.get("address", "")
+    return parse_qs(request.get_data(as_text=True)).get("address", [""])[0]
 
 
 def _signer() -> Signer:

@@ -1,6 +1,7 @@
 """Asking to subscribe, by the form: what is kept, what is shown, and that it tells nothing."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -233,6 +234,25 @@ def test_a_body_that_is_no_form_gets_a_form_to_fill_in(browser, body, content_ty
     assert page.status_code < 500
     assert 'name="stamp"' in page.text
     assert signups() == []
+
+
+@pytest.mark.parametrize("address", ["%ff%fe@reader.example", "a%ff@reader.example", "a@%ff.test"])
+def test_an_address_in_bytes_that_are_no_utf8_comes_back_with_the_reason(browser, address):
+    fields = urlencode(hidden_fields(browser.get("/subscribe")) | {"language": "en"})
+    page = browser.post(
+        "/subscribe",
+        data=f"{fields}&address={address}",
+        content_type="application/x-www-form-urlencoded",
+    )
+
+    assert page.status_code == 400
+    assert 'aria-invalid="true"' in page.text
+    assert signups() == []
+
+
+def test_a_percent_sign_that_was_typed_is_part_of_an_address(browser):
+    assert ask(browser, "fifty%ff@reader.example").status_code == 200
+    assert [signup.address for signup in signups()] == ["fifty%ff@reader.example"]
 
 
 def test_a_body_without_end_is_refused(browser):
