@@ -59,6 +59,17 @@ def test_a_confirmed_subscriber_without_a_confirmation_is_impossible(app):
         db.session.add(row)
 
 
+def test_no_error_of_the_database_shows_an_address_among_its_parameters(app):
+    with pytest.raises(IntegrityError) as failure, transaction():
+        row = subscriber()
+        row.state = SubscriberState.CONFIRMED
+        db.session.add(row)
+
+    assert "hidden" in str(failure.value)
+    assert "parameters: {" not in str(failure.value)
+    assert "amal" not in str(failure.value).split("\n[SQL:")[1]
+
+
 def test_a_time_without_a_zone_is_refused(app):
     with pytest.raises(Exception, match="time without a zone"), transaction():
         db.session.add(subscriber(confirmed_at=datetime(2026, 11, 17)))  # noqa: DTZ001  # the point
