@@ -7,6 +7,7 @@ in `/run/secrets` (Docker secrets). Whether this is a trial or production is dec
 
 import hashlib
 import os
+import re
 import secrets
 import tempfile
 from contextlib import suppress
@@ -19,6 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSource
 
 from newsletter.locales import LANGUAGES
 
@@ -26,6 +28,8 @@ PROJECT = Path(__file__).parents[1]
 SECRETS_FOLDER = Path("/run/secrets")
 PREFIX = "NEWSLETTER_"
 ENV_FILE = f"{PREFIX}ENV_FILE"  # names another file than the project's `.env`
+ADDRESS = "address"  # in the instance folder: where a trial listens while it runs
+TRIAL_URL = "http://127.0.0.1:8000"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 SHORTEST_KEY = 32  # characters
 LONGEST_SOCKET_PATH = 100  # bytes; the kernel's limit is 108
@@ -125,6 +129,25 @@ def _is_loopback(url: str) -> bool:
     return urlsplit(url).hostname in LOOPBACK
 
 
+def _folder(path: Path) -> Path:
+    """A folder that can be written; made if it is not there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return path
+    except OSError as error:
+        raise _refuse(f"cannot be made or written: {error.strerror}") from None
+
+
+def _default_url(data: dict[str, Any]) -> str:
+    """Where `newsletter run` listens, or listened last: the links of other commands lead there."""
+    try:
+        left = _origin((data["instance_path"] / ADDRESS).read_text())
+        return left if _is_loopback(left) else TRIAL_URL
+    except (OSError, ValueError):  # a refusal is a ValueError
+        return TRIAL_URL
+
+
 def _default_key(data: dict[str, Any]) -> SecretStr:
     """A trial gets a key of its own on first use; production gets none."""
     if not _is_loopback(data["public_url"]):
@@ -135,7 +158,6 @@ def _default_key(data: dict[str, Any]) -> SecretStr:
 def _trial_key(instance_path: Path) -> SecretStr:
     """The key kept in the instance folder, made by whichever process comes first."""
     path = instance_path / "secret_key"
-    instance_path.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         made = path.with_name(f"secret_key.{os.getpid()}")
         made.touch(mode=0o600)
@@ -143,9 +165,19 @@ def _trial_key(instance_path: Path) -> SecretStr:
         with suppress(FileExistsError):  # another process was first; its key counts
             os.link(made, path)
         made.unlink()
-    return SecretStr(path.read_text().strip())
+    try:
+        key = path.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(f"{PREFIX}SECRET_KEY: {path} cannot be read as text") from None
+    if not key:
+        raise SettingsError(
+            f"{PREFIX}SECRET_KEY: {path} is empty; put the key back, or remove the file and a new "
+            "one is made"
+        )
+    return SecretStr(key)
 
 
+Folder = Annotated[Path, AfterValidator(_folder)]
 OneLine = Annotated[str, AfterValidator(_one_line)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 Domain = Annotated[str, AfterValidator(_domain)]
@@ -163,8 +195,8 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
-    public_url: Annotated[str, AfterValidator(_origin)] = "http://127.0.0.1:8000"
-    instance_path: Path = PROJECT / "instance"
+    instance_path: Folder = PROJECT / "instance"
+    public_url: Annotated[str, AfterValidator(_origin)] = Field(default_factory=_default_url)
     secret_key: Annotated[SecretStr, AfterValidator(_keys)] = Field(default_factory=_default_key)
     database_url: Annotated[str, AfterValidator(_database_url)] = Field(
         default_factory=lambda data: f"sqlite:///{data['instance_path'].absolute()}/newsletter.db"
@@ -251,6 +283,11 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         raise SettingsError(_in_one_line(error)) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{overrides['_env_file']} is not text in UTF-8") from None
+    except UnreadableSource as error:  # a secret file; says which field, not what is in it
+        field = re.sub(r".*field \"(\w+)\".*", r"\1", str(error))
+        raise SettingsError(f"{PREFIX}{field.upper()}: its file cannot be read as text") from None
 
 
 def _in_one_line(error: ValidationError) -> str:

@@ -29,6 +29,7 @@ from newsletter.database import db
 from newsletter.operation import prepare_database
 from newsletter.run.supervisor import Program, Supervisor
 from newsletter.settings import (
+    ADDRESS,
     ENV_FILE,
     LOOPBACK,
     PREFIX,
@@ -38,7 +39,7 @@ from newsletter.settings import (
     socket_path,
 )
 
-WEB_PROCESSES, WEB_THREADS = 2, 8
+WEB_PROCESSES, WEB_THREADS = 2, 32  # stalled visitors hold a thread for a while
 WORKER_PROCESSES = 2  # of each worker
 BACKLOG = 2048
 START_SECONDS = 120
@@ -62,6 +63,7 @@ def run(host: str, port: int) -> None:
         stack.enter_context(alone_in(instance))
         listener = stack.enter_context(_listen(host, port))
         address = _address_of(listener)
+        stack.enter_context(_address_left_in(instance, address))
         for folder in (instance / "log", instance / "valkey", *_socket_folders(settings)):
             _make_private(folder)
         _prepare_database(settings)
@@ -125,15 +127,17 @@ def _programs(settings: Settings, listener: socket.socket) -> Iterator[Program]:
 def _web(listener: socket.socket) -> Program:
     """Gunicorn on a socket that we hold, so that a restart loses no visitor and no port.
 
-    No access log: the addresses asked for contain readers' tokens.
+    No access log: the addresses asked for contain readers' tokens. No warnings: they name a
+    visitor's IP address. Whether a proxy is believed is the application's business alone.
     """
     options = {
         "bind": f"fd://{listener.fileno()}",
-        "worker-class": "gthread",
+        "worker-class": "newsletter.run.web.Worker",
         "workers": WEB_PROCESSES,
         "threads": WEB_THREADS,
         "graceful-timeout": 3,
-        "log-level": "warning",
+        "log-level": "error",
+        "forwarded-allow-ips": "",
     }
     arguments = [f"--{name}={value}" for name, value in options.items()]
     return Program(
@@ -205,6 +209,17 @@ def alone_in(instance: Path) -> Iterator[IO[str]]:
                 f"`newsletter run` is running in {instance} already"
             ) from None
         yield lock
+
+
+@contextmanager
+def _address_left_in(instance: Path, address: str) -> Iterator[None]:
+    """Tell commands in other shells where a trial listens, for their links."""
+    path = instance / ADDRESS
+    path.write_text(address)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,11 +1,16 @@
 """`newsletter run`: all of it comes up, stays up, and goes away together."""
 
 import os
+import re
 import signal
+import socket
+import time
+from contextlib import ExitStack
 
 import pytest
 
-from tests.running import RunningService, alive, newsletter, wait_until
+from newsletter.settings import ADDRESS
+from tests.running import ROOT, RunningService, alive, newsletter, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -86,6 +91,59 @@ def test_a_killed_child_is_replaced(service, word):
     wait_until(lambda: "was killed by SIGKILL; it starts again" in service.output, "it says so")
 
 
+def test_no_log_holds_the_address_of_a_visitor(service):
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as visitor:
+        visitor.sendall(b"NONSENSE\r\n\r\n")
+        assert b"400" in visitor.recv(1024)
+
+    logged = "".join(path.read_text() for path in (service.instance / "log").glob("*.log"))
+    assert "Invalid request" not in logged
+    assert "ip=" not in logged
+
+
+def test_a_visitor_is_not_believed_to_have_come_by_https(service):
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as visitor:
+        visitor.sendall(
+            b"GET /desk HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-Proto: https\r\n"
+            b"Connection: close\r\n\r\n"
+        )
+        answer = visitor.makefile("rb").read()
+
+    assert re.search(rb"(?mi)^location: ", answer)
+    assert b"https://" not in answer
+
+
+def test_visitors_who_stall_are_sent_away_and_keep_nobody_out(service):
+    half_a_body = (
+        b"POST /api/subscribe HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n"
+        b"Content-Type: application/json\r\n\r\n{"
+    )
+    with ExitStack() as stack:
+        stalled = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", service.port)))
+            for _ in range(40)
+        ]
+        for number, visitor in enumerate(stalled):
+            visitor.settimeout(30)
+            visitor.sendall(half_a_body if number % 2 else b"GET / HTTP/1.1\r\nHost: loc")
+        time.sleep(1)  # until all of them hold a thread; nothing tells us when
+
+        assert service.is_healthy()
+        for visitor in stalled:
+            while visitor.recv(4096):  # a time-out here is a failure
+                pass
+    assert "Traceback" not in (service.instance / "log" / "web.log").read_text()
+
+
+def test_commands_in_another_shell_know_where_the_trial_listens(service):
+    newsletter(service.instance, "issue", "import", str(ROOT / "docs/samples/issue-87.en.md"))
+    newsletter(service.instance, "issue", "preview", "87", "--out", str(service.instance / "out"))
+
+    text = (service.instance / "out" / "issue-87.en.txt").read_text()
+    assert f"http://127.0.0.1:{service.port}/" in text
+    assert ":8000/" not in text
+
+
 def test_all_end_together_when_asked_to(tmp_path):
     with RunningService(tmp_path / "instance", cwd=tmp_path) as service:
         wait_until(lambda: workers_have_forked(service), "workers fork")
@@ -95,6 +153,7 @@ def test_all_end_together_when_asked_to(tmp_path):
 
         assert service.process.wait(timeout=20) == 0
         assert not started & alive().keys()
+        assert not (tmp_path / "instance" / ADDRESS).exists()
 
 
 def test_when_it_is_killed_all_die_and_the_next_run_goes_on(tmp_path):

@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from newsletter.settings import PREFIX, SettingsError, load_settings, socket_path
+from newsletter.settings import ADDRESS, PREFIX, SettingsError, load_settings, socket_path
 
 KEY = "a key that is long enough to sign with"
 PRODUCTION = {
@@ -16,7 +16,7 @@ PRODUCTION = {
 
 
 def load(tmp_path, **values):
-    return load_settings(_env_file=None, **{"instance_path": tmp_path, **values})
+    return load_settings(**{"_env_file": None, "instance_path": tmp_path, **values})
 
 
 def test_nothing_need_be_set_for_a_trial(tmp_path):
@@ -128,3 +128,55 @@ def test_a_socket_path_stays_below_what_the_kernel_takes(tmp_path):
     assert len(socket_path(deep, "valkey.sock")) < 100
     assert socket_path(deep, "valkey.sock") == socket_path(deep, "valkey.sock")
     assert socket_path(tmp_path, "valkey.sock") == str(tmp_path / "valkey.sock")
+
+
+NO_TEXT = b"\xff\xfe\x00\x01" * 16
+
+
+def refusal_of(folder, **values):
+    with pytest.raises(SettingsError) as refusal:
+        load(folder, **values)
+    sentence = str(refusal.value)
+    assert "\n" not in sentence
+    return sentence
+
+
+@pytest.mark.parametrize("folder", ["/proc/nope", "/etc/passwd", "/sys/kernel"])
+def test_an_instance_folder_that_cannot_be_made_or_written_is_refused(folder):
+    assert refusal_of(folder).startswith(f"{PREFIX}INSTANCE_PATH: ")
+
+
+def test_a_key_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "secret_key").write_bytes(NO_TEXT)
+    assert refusal_of(tmp_path).startswith(f"{PREFIX}SECRET_KEY: ")
+
+
+def test_an_empty_key_file_is_called_empty(tmp_path):
+    (tmp_path / "secret_key").write_text("\n")
+
+    sentence = refusal_of(tmp_path)
+
+    assert sentence.startswith(f"{PREFIX}SECRET_KEY: ")
+    assert "is empty" in sentence
+
+
+def test_a_secret_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "newsletter_secret_key").write_bytes(NO_TEXT)
+    assert f"{PREFIX}SECRET_KEY" in refusal_of(tmp_path, _secrets_dir=tmp_path)
+
+
+def test_a_file_of_settings_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "my.env").write_bytes(b"NEWSLETTER_PUBLICATION_NAME=Libya\xff\n")
+    assert str(tmp_path / "my.env") in refusal_of(tmp_path, _env_file=tmp_path / "my.env")
+
+
+def test_a_trial_is_found_where_it_last_ran(tmp_path):
+    (tmp_path / ADDRESS).write_text("http://127.0.0.1:45961")
+    assert load(tmp_path).public_url == "http://127.0.0.1:45961"
+    assert load(tmp_path, public_url="http://localhost:8080").public_url == "http://localhost:8080"
+
+
+@pytest.mark.parametrize("left", [b"", b"https://news.example.org", b"http://[::1", NO_TEXT])
+def test_an_address_left_behind_that_is_none_of_a_trial_does_no_harm(tmp_path, left):
+    (tmp_path / ADDRESS).write_bytes(left)
+    assert load(tmp_path).public_url == "http://127.0.0.1:8000"
