@@ -101,8 +101,8 @@ def init_background(app: Flask, broker_url: str) -> None:
     signals.worker_shutting_down.connect(_tell_children_to_stop)
 
 
-def hint(task: str, *args: int) -> None:
-    """Tell a worker that there is something to do; call it after the transaction.
+def hint(task: str, *args: int) -> bool:
+    """Tell a worker that there is something to do, after the transaction; says if Redis heard.
 
     Never raises and never waits long: without Redis the clock finds the work later.
     """
@@ -111,6 +111,8 @@ def hint(task: str, *args: int) -> None:
         celery.send_task(task, args=args, queue=QUEUES[task], retry=False)
     except NO_ANSWER:
         log.warning("no hint for %s: Redis does not answer; the clock will find the work", task)
+        return False
+    return True
 
 
 def is_stopping() -> bool:

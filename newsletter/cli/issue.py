@@ -10,13 +10,15 @@ import click
 from sqlalchemy import select
 
 from newsletter.background import hint
-from newsletter.cli.nouns import Noun, Refusal, now
+from newsletter.cli.nouns import Interrupted, Noun, Refusal, now
 from newsletter.cli.previews import write_previews
 from newsletter.database import db, transaction
+from newsletter.delivery.fanout import audience
 from newsletter.delivery.progress import Progress, live_workers, progress
 from newsletter.delivery.start import send_now
 from newsletter.issues import preflight
 from newsletter.issues.editing import import_issue
+from newsletter.issues.front_matter import HIGHEST_NUMBER
 from newsletter.issues.issue_file import LARGEST_FILE
 from newsletter.issues.lifecycle import STANDING, IssueState
 from newsletter.issues.models import Format, Issue
@@ -28,7 +30,12 @@ from newsletter.subscribers.wishes import read_wish
 PAUSE = 0.25  # seconds between two looks at the counts
 PATIENCE = 10.0  # seconds without any change before we ask whether a worker lives
 
-number_of_issue = click.argument("number", type=click.IntRange(min=1))
+NOBODY = (
+    "No confirmed reader takes any of its sections. It goes to the website only, and who confirms"
+    " later does not get it."
+)
+
+number_of_issue = click.argument("number", type=click.IntRange(1, HIGHEST_NUMBER))
 language_of_edition = click.option("--language", type=click.Choice(list(LANGUAGES)))
 sections_of_edition = click.option(
     "--sections", default="", help="Slugs, separated by spaces; all of them if not given."
@@ -101,11 +108,16 @@ def send(number: int, *, wait: bool) -> None:
     if found.state is IssueState.DRAFT:
         for warning in preflight.check(found, now=now()).warnings:
             click.echo(f"Warning: {warning}", err=True)
+        if not audience(found).total:
+            click.echo(f"Warning: {NOBODY}", err=True)
     send_now(found.id, now=now())
     counts = progress(found.id)
     click.echo(f"Issue {number} goes to {_readers(counts.total)}.")
     if wait:
-        counts = _wait(found.id, counts)
+        try:
+            counts = _wait(found.id, counts)
+        except KeyboardInterrupt as error:
+            raise Interrupted(f"sending goes on; `newsletter issue status {number}`") from error
         _show(counts)
         if counts.went_wrong:
             raise click.exceptions.Exit(1)

@@ -105,9 +105,25 @@ def take_slot(issue_id: int, holder: str, now: datetime) -> Slot | None:
     return None if taken is None else Slot(issue_id, taken, holder)
 
 
-def leave_slot(slot: Slot, *, rest_until: datetime | None = None) -> None:
-    """Free a slot, at once or after a rest: nobody takes it before."""
-    execute(update(SenderSlot).where(_is_held_by(slot)).values(holder=None, alive_until=rest_until))
+def leave_slot(slot: Slot) -> None:
+    """Free a slot."""
+    execute(update(SenderSlot).where(_is_held_by(slot)).values(holder=None, alive_until=None))
+
+
+def rest_slot(slot: Slot, until: datetime, now: datetime) -> bool:
+    """Free a slot after a rest: nobody takes it before; says whether no other rests already.
+
+    All slots of the issue are locked, so that of several at once one is the first.
+    """
+    of_issue = select(SenderSlot.holder, SenderSlot.alive_until).where(
+        SenderSlot.issue_id == slot.issue_id
+    )
+    slots = execute(of_issue.order_by(SenderSlot.slot).with_for_update()).all()
+    execute(update(SenderSlot).where(_is_held_by(slot)).values(holder=None, alive_until=until))
+    return not any(
+        holder is None and alive_until is not None and alive_until > now
+        for holder, alive_until in slots
+    )
 
 
 def is_free(now: datetime) -> ColumnElement[bool]:

@@ -4,6 +4,7 @@ A reader's mail server that says "not now" is asked again after a minute, then l
 often, for three days. What a relay says about us, not about a reader, stops the sending instead.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from newsletter.mail.smtp import Answer, Outcome, Stage
@@ -14,6 +15,7 @@ JITTER = 0.1  # of a pause: what was refused together need not come back togethe
 PERIOD = timedelta(days=3)
 
 BEFORE_ANY_MESSAGE = {Stage.CONNECT, Stage.GREETING, Stage.HELLO, Stage.TLS, Stage.AUTH}
+WITH_THE_MESSAGE = {Stage.DATA, Stage.DOT}
 
 
 def next_attempt(
@@ -34,6 +36,21 @@ def is_about_us(answer: Answer) -> bool:
     if answer.stage in BEFORE_ANY_MESSAGE:
         return True
     return answer.stage is Stage.MAIL and answer.outcome is Outcome.NEVER
+
+
+def are_about_us(answers: Sequence[Answer], *, connections: int) -> bool:
+    """Whether a group failed as one, so that the relay is to blame and not each of its messages.
+
+    That is: the line broke after every dot, or every message was refused for good with the same
+    code, after its reader was accepted. One message among several connections tells nothing.
+    """
+    if len(answers) < min(2, connections):
+        return False
+    if all(answer.outcome is Outcome.IN_DOUBT for answer in answers):
+        return True
+    return len({answer.code for answer in answers}) == 1 and all(
+        answer.outcome is Outcome.NEVER and answer.stage in WITH_THE_MESSAGE for answer in answers
+    )
 
 
 def is_final(answer: Answer) -> bool:

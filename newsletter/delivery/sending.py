@@ -50,8 +50,14 @@ def send_issue(issue_id: int, relay: Relay, *, clock: Clock) -> None:
     with heartbeat(sender.beat):
         sender.send(until=clock() + SENDING_TIME)
     with transaction():
-        ledger.leave_slot(slot, rest_until=clock() + REST if sender.is_refused else None)
-        steering.complete(issue_id, now=clock())
+        now = clock()
+        if sender.refusal:
+            is_first = ledger.rest_slot(slot, now + REST, now)
+        else:
+            ledger.leave_slot(slot)
+        steering.complete(issue_id, now=now)
+    if sender.refusal and is_first:
+        log.error("issue %d waits: the relay refuses us: %s", sender.number, sender.refusal)
 
 
 class Sender:
@@ -59,14 +65,14 @@ class Sender:
 
     def __init__(self, slot: Slot, relay: Relay, clock: Clock) -> None:
         issue = db.session.get_one(Issue, slot.issue_id)
-        self._number = issue.number
+        self.number = issue.number
+        self.refusal: str | None = None  # what the relay said, if it refuses us
         self._splicer = Splicer(issue.id, issue.message_key, settings(), links())
         self._slot = slot
         self._relay = relay
         self._clock = clock
         self._lease: Lease | None = None
         self._templates: dict[int, Template] = {}
-        self.is_refused = False
 
     def beat(self) -> None:
         """Renew the slot, and the lease if there is one."""
@@ -102,7 +108,7 @@ class Sender:
                 ledger.record(lease, verdicts, now)
                 cleared = ledger.mark(lease, group, now)
             verdicts = self._hand_over(lease, group, cleared)
-            goes_on = cleared.goes_on and not self.is_refused and not self._is_over(until)
+            goes_on = cleared.goes_on and not self.refusal and not self._is_over(until)
             if not goes_on:
                 break
         with transaction():
@@ -122,18 +128,19 @@ class Sender:
                 messages.append(self._splicer.message(template, delivery, dated_at))
             except ValueError as error:
                 verdicts.append(Verdict(delivery.id, DeliveryState.FAILED, str(error)))
-        for key, answer in self._relay.hand_over(messages):
-            self._listen(answer)
+        answers = self._relay.hand_over(messages)
+        self._listen([answer for _key, answer in answers])
+        for key, answer in answers:
             dated_at = cleared.dated_at[key]
             verdicts.append(judge(marked[key], answer, dated_at=dated_at, now=self._clock()))
         return verdicts
 
-    def _listen(self, answer: Answer) -> None:
-        if retry.is_about_us(answer) and not self.is_refused:
-            self.is_refused = True
-            log.error(
-                "issue %d waits: the relay refuses us: %s", self._number, retry.in_words(answer)
-            )
+    def _listen(self, answers: Sequence[Answer]) -> None:
+        about_us = [answer for answer in answers if retry.is_about_us(answer)]
+        if not about_us and retry.are_about_us(answers, connections=self._relay.connections):
+            about_us = list(answers)
+        if about_us:
+            self.refusal = retry.in_words(about_us[0])
 
 
 def judge(delivery: Waiting, answer: Answer, *, dated_at: datetime, now: datetime) -> Verdict:

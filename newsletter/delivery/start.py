@@ -25,7 +25,8 @@ def send_now(issue_id: int, *, now: datetime) -> Issue:
     """
     issue = _start(issue_id, now)
     for _ in range(settings().senders_per_issue):
-        hint("delivery.send_issue", issue.id)
+        if not hint("delivery.send_issue", issue.id):
+            break
     return issue
 
 

@@ -138,6 +138,19 @@ def test_a_test_goes_to_one_address_and_to_no_reader(command, imported):
     assert db.session.scalars(select(Delivery)).all() == []
 
 
+def test_send_warns_when_nobody_would_get_it(command):
+    command("issue", "import", ENGLISH)
+
+    sent = command("issue", "send", "87")
+
+    assert (sent.exit_code, sent.stdout) == (0, "Issue 87 goes to 0 readers.\n")
+    assert "Warning: No confirmed reader takes any of its sections" in sent.stderr
+
+
+def test_send_does_not_warn_of_nobody_when_somebody_gets_it(command, imported):
+    assert "No confirmed reader" not in command("issue", "send", "87").stderr
+
+
 def test_send_starts_once_and_the_second_shell_is_told(command, imported):
     first = command("issue", "send", "87")
     second = command("issue", "send", "87")

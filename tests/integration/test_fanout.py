@@ -49,6 +49,17 @@ def test_everybody_gets_the_edition_they_chose(app):
     }
 
 
+def test_without_redis_the_sending_starts_and_that_is_said_once(app, tmp_path, caplog):
+    app.extensions["celery"].conf.update(broker_url=f"redis+socket://{tmp_path}/nobody.sock")
+    with transaction():
+        issue = make_issue()
+        make_subscriber()
+
+    assert send_now(issue.id, now=NOON).state is IssueState.SENDING
+
+    assert len([r for r in caplog.records if "no hint" in r.getMessage()]) == 1
+
+
 def test_a_language_that_the_issue_is_not_written_in_falls_back(app):
     with transaction():
         issue = make_issue(languages=("en",))

@@ -257,6 +257,68 @@ def test_a_relay_that_refuses_our_address_fails_nobody(app, clock):
     assert states(issue) == {"queued": 12}
 
 
+@pytest.mark.parametrize(
+    ("script", "befallen"),
+    [
+        ({"dot": drop}, "in_doubt"),
+        ({"dot": say("554 5.7.1 nothing of this kind")}, "failed"),
+        ({"data": say("554 5.7.1 nothing from you today")}, "failed"),
+    ],
+)
+@pytest.mark.parametrize("connections", [1, 4])
+def test_a_relay_that_fails_everyone_uses_up_one_group_and_the_rest_goes_out_when_it_is_well(
+    app, clock, connections, script, befallen
+):
+    issue = start_issue(readers=20)
+
+    with SmtpServer(script) as server:
+        send(issue, server.url, clock, connections=connections)
+
+    assert states(issue) == {befallen: connections, "queued": 20 - connections}
+    assert state_of(issue) is IssueState.SENDING
+
+    clock.turn(seconds=31)
+    tick(clock)
+    with SmtpServer() as well:
+        send(issue, well.url, clock)
+        assert len({message.recipient for message in well.messages}) == 20 - connections
+    assert states(issue) == {befallen: connections, "sent": 20 - connections}
+
+
+def test_one_reader_whose_mail_is_refused_holds_nobody_up(app, clock):
+    def refuse_one(session):
+        if session.recipient == "reader-2@example.org":
+            session.say("554 5.7.1 not for this mailbox")
+        else:
+            session.behave()
+
+    issue = start_issue(readers=12)
+    with SmtpServer({"dot": refuse_one}) as server:
+        send(issue, server.url, clock)
+
+    assert states(issue) == {"sent": 11, "failed": 1}
+
+
+def test_of_many_senders_that_a_relay_refuses_one_says_so(app, clock, settings, caplog):
+    issue = start_issue(readers=12)
+
+    def work():
+        with app.app_context():
+            send(issue, server.url, clock, connections=1)
+
+    with SmtpServer({"greeting": say_and_drop("421 4.3.2 too many connections")}) as server:
+        run_together(*[work] * 3)
+        for _ in range(settings.senders_per_issue):
+            work()
+        assert server.connections == settings.senders_per_issue
+        (said,) = [r.getMessage() for r in caplog.records if "waits" in r.getMessage()]
+        assert said.startswith("issue 87 waits: the relay refuses us: 421 4.3.2 ")
+
+        clock.turn(seconds=31)
+        work()
+    assert len([r for r in caplog.records if "waits" in r.getMessage()]) == 2
+
+
 def test_a_line_lost_before_the_dot_is_tried_again(app, clock):
     issue = start_issue("amal@example.org")
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from newsletter.delivery.retry import (
     LONGEST_PAUSE,
     PERIOD,
+    are_about_us,
     in_words,
     is_about_us,
     is_final,
@@ -79,6 +80,40 @@ def test_what_is_said_before_any_reader_is_named_is_about_us(outcome, stage, abo
 
     assert is_about_us(answer) is about_us
     assert is_final(answer) is final
+
+
+TAKEN = Answer(Outcome.ACCEPTED, Stage.DOT, "taken", 250)
+IN_DOUBT = Answer(Outcome.IN_DOUBT, Stage.DOT, "The server closed the connection.")
+NOT_NOW = Answer(Outcome.NOT_NOW, Stage.DOT, "try later", 451)
+BAD_DATA = Answer(Outcome.NEVER, Stage.DATA, "no", 554)
+BAD_MAIL = Answer(Outcome.NEVER, Stage.DOT, "spam", 554)
+OTHER_BAD_MAIL = Answer(Outcome.NEVER, Stage.DOT, "too large", 552)
+NO_READER = Answer(Outcome.NEVER, Stage.RCPT, "no such user", 550)
+
+
+@pytest.mark.parametrize(
+    ("answers", "connections", "about_us"),
+    [
+        ([IN_DOUBT] * 4, 4, True),
+        ([IN_DOUBT] * 2, 4, True),
+        ([IN_DOUBT], 1, True),
+        ([IN_DOUBT], 4, False),
+        ([IN_DOUBT, TAKEN], 4, False),
+        ([IN_DOUBT, BAD_MAIL], 4, False),
+        ([BAD_MAIL] * 4, 4, True),
+        ([BAD_MAIL, BAD_DATA], 4, True),
+        ([BAD_MAIL], 1, True),
+        ([BAD_MAIL], 4, False),
+        ([BAD_MAIL, OTHER_BAD_MAIL], 4, False),
+        ([BAD_MAIL, TAKEN], 4, False),
+        ([NO_READER] * 4, 4, False),
+        ([NOT_NOW] * 4, 4, False),
+        ([TAKEN] * 4, 4, False),
+        ([], 4, False),
+    ],
+)
+def test_what_befalls_a_whole_group_is_about_us(answers, connections, about_us):
+    assert are_about_us(answers, connections=connections) is about_us
 
 
 def test_an_answer_is_kept_with_its_codes():
