@@ -60,6 +60,7 @@ class SignupForm:
     stamp: str
     wording: str
     error: str | None
+    refusal: str | None
     asks_again: bool
 
 
@@ -73,11 +74,16 @@ class PreferencesForm:
 
 
 def signup_form(
-    typed: Typed | None = None, error: str | None = None, *, asks_again: bool = False
+    typed: Typed | None = None,
+    error: str | None = None,
+    *,
+    refusal: str | None = None,
+    asks_again: bool = False,
 ) -> SignupForm:
     """An empty form in the language of the page, or one that keeps what was typed.
 
-    `error` belongs to the address; `asks_again` says that one more press is needed.
+    `error` belongs to the address, `refusal` to the whole; `asks_again` says that one more press
+    is needed.
     """
     chosen = typed.sections if typed else ()
     return SignupForm(
@@ -87,6 +93,7 @@ def signup_form(
         stamp=stamp(datetime.now(UTC)),
         wording=consent_wording(),
         error=error,
+        refusal=refusal,
         asks_again=asks_again,
     )
 

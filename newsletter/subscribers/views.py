@@ -13,8 +13,10 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from newsletter.background import hint
 from newsletter.database import db, transaction
+from newsletter.errors import NewsletterError
+from newsletter.limits import TooMany
 from newsletter.links import Purpose
-from newsletter.locales import offered_or
+from newsletter.locales import offered_or, translatable
 from newsletter.mail.addresses import BadAddress
 from newsletter.pages import ReaderPages, links, settings
 from newsletter.subscribers.entrance import take_signup
@@ -30,9 +32,21 @@ from newsletter.subscribers.models import Subscriber, SubscriberState, Subscript
 from newsletter.subscribers.preferences import change_preferences, preferences_of, read_format
 from newsletter.subscribers.signup import confirm_signup, find_signup
 from newsletter.subscribers.unsubscribe import LONGEST_REASON, unsubscribe
-from newsletter.subscribers.wishes import read_wish
+from newsletter.subscribers.wishes import UnknownLanguage, UnknownSection, read_wish
 
 REASONS = ("too_much", "not_relevant", "unsafe", "other")
+KEPT_TYPED: dict[type[NewsletterError], str] = {  # refused with the form as it was filled in
+    TooMany: translatable(
+        "So many are signing up at the moment that we had to pause. Nothing was sent: please press"
+        " again in a while."
+    ),
+    UnknownSection: translatable(
+        "One of the sections is not offered any more. Please look over your choice and press again."
+    ),
+    UnknownLanguage: translatable(
+        "We do not write in this language. Please choose another one and press again."
+    ),
+}
 ONE_CLICK = "One-Click"  # RFC 8058 section 3.1
 
 pages = ReaderPages("subscribers", __name__)
@@ -55,7 +69,7 @@ def subscribe() -> str:
 
 
 @pages.page("/subscribe", methods=["POST"])
-def ask() -> tuple[str, int]:
+def ask() -> tuple[str, int] | tuple[str, int, dict[str, str]]:
     """Take a signup; the answer is the same for every address."""
     typed = Typed.from_request()
     try:
@@ -72,6 +86,10 @@ def ask() -> tuple[str, int]:
     except BadAddress as error:
         form = signup_form(typed, gettext(error.flaw.value))
         return render_template("subscribers/subscribe.html", form=form), error.status
+    except tuple(KEPT_TYPED) as error:
+        form = signup_form(typed, refusal=gettext(KEPT_TYPED[type(error)]))
+        page = render_template("subscribers/subscribe.html", form=form)
+        return page, error.status, dict(error.headers)
     return render_template("subscribers/asked.html"), 200
 
 

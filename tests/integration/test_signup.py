@@ -313,3 +313,17 @@ def test_whatever_is_typed_gets_an_answer(browser, typed):
     page = browser.post("/subscribe", data=utf8)
 
     assert page.status_code in {200, 400}
+
+
+@pytest.mark.parametrize(
+    ("field", "typed"), [("sections", "weather"), ("language", "tlh")], ids=["section", "language"]
+)
+def test_a_form_that_cannot_be_taken_comes_back_as_it_was_filled_in(browser, field, typed):
+    stamp = hidden_fields(browser.get("/subscribe"))["stamp"]
+    filled = {"address": "amal@reader.example", "language": "en", "stamp": stamp, field: typed}
+
+    page = browser.post("/subscribe", data=filled)
+
+    assert page.status_code == 400
+    assert 'value="amal@reader.example"' in page.text
+    assert 'role="alert"' in page.text
