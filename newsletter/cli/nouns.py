@@ -24,6 +24,12 @@ class Refusal(click.ClickException):
         click.echo(f"newsletter: {self.message}", file=file, err=True)
 
 
+class Interrupted(Refusal):
+    """Ctrl-C, and what has become of the work; exit status as a shell has it for SIGINT."""
+
+    exit_code = 130
+
+
 class Refusing(click.Group):
     """A group in which an expected no is a line on stderr, not a stack trace."""
 
@@ -33,12 +39,18 @@ class Refusing(click.Group):
             return super().invoke(ctx)
         except (NewsletterError, SettingsError) as error:
             raise Refusal(str(error)) from error
-        except click.UsageError:
+        except (click.UsageError, Refusal):
             raise
         except click.ClickException as error:
             raise Refusal(error.message) from error
         except DBAPIError as error:
             raise Refusal(f"the database refuses: {_first_line(error.orig)}") from error
+        except BrokenPipeError:
+            raise  # who reads us has seen enough; click ends without a word
+        except OSError as error:
+            raise Refusal(_reason(error)) from error
+        except KeyboardInterrupt as error:
+            raise Interrupted("interrupted") from error
 
 
 class Noun(click.Group):
@@ -59,6 +71,11 @@ class Noun(click.Group):
 def now() -> datetime:
     """The clock of the command line."""
     return datetime.now(UTC)
+
+
+def _reason(error: OSError) -> str:
+    sentence = error.strerror or str(error)
+    return f"{error.filename}: {sentence}" if error.filename else sentence
 
 
 def _first_line(error: BaseException | None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from newsletter.background import hint
-from newsletter.cli.nouns import Noun, Refusal, now
+from newsletter.cli.nouns import Interrupted, Noun, Refusal, now
 from newsletter.database import transaction
 from newsletter.mail.addresses import parse_address
 from newsletter.subscribers.import_file import read_lines
@@ -90,14 +90,21 @@ def unsubscribe(address: str) -> None:
 def _import(path: Path) -> ImportReport:
     data = path.read_bytes()
     incoming = Import(path.name, now=now())
-    with click.progressbar(
-        length=data.count(b"\n"), label=f"Reading {path.name}", file=sys.stderr
-    ) as bar:
-        for chunk in in_chunks(read_lines(BytesIO(data))):
-            with transaction():
-                incoming.take(chunk)
-            bar.update(len(chunk))
-        bar.update(data.count(b"\n") - bar.pos)  # lines that are no subscriber's
+    kept = 0
+    try:
+        with click.progressbar(
+            length=data.count(b"\n"), label=f"Reading {path.name}", file=sys.stderr
+        ) as bar:
+            for chunk in in_chunks(read_lines(BytesIO(data))):
+                with transaction():
+                    incoming.take(chunk)
+                kept = incoming.report.imported + incoming.report.invited
+                bar.update(len(chunk))
+            bar.update(data.count(b"\n") - bar.pos)  # lines that are no subscriber's
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            f"interrupted; {kept} were kept, and are passed over if the file is imported again"
+        ) from error
     return incoming.report
 
 

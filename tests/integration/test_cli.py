@@ -1,6 +1,9 @@
 """The command line: what an operator types, and what comes back."""
 
 import json
+import signal
+import subprocess
+import threading
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from newsletter.desk.models import Editor
 from newsletter.issues.models import Issue
 from newsletter.notices.models import Notice
 from newsletter.subscribers.models import Subscriber, SubscriberState
-from tests.running import ROOT
+from tests.running import COMMAND, ROOT, environment, wait_until
 from tests.running import newsletter as run_to_its_end
 
 SAMPLES = ROOT / "docs" / "samples"
@@ -280,6 +283,7 @@ def test_an_editor_is_added_once(command):
         ("editor", "add", "a@b.example", "--role", "king"),
         ("nonsense",),
         ("issue", "send", "-1"),
+        ("issue", "status", "99999999999999999999"),
     ],
 )
 def test_wrong_usage_exits_with_2(command, arguments):
@@ -312,3 +316,62 @@ def test_a_wrong_setting_is_one_line_that_names_the_variable(tmp_path):
     assert refused.returncode == 1
     assert refused.stderr.startswith("newsletter: NEWSLETTER_SMTP_CONNECTIONS")
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(command, imported):
+    refused = command("issue", "preview", "87", "--out", "/proc/previews")
+
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("newsletter: /proc/previews: ")
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_disk_that_is_full_is_one_line(tmp_path):
+    assert run_to_its_end(tmp_path, "db", "upgrade").returncode == 0
+
+    with Path("/dev/full").open("w") as full:
+        refused = subprocess.run(
+            [*COMMAND, "subscriber", "export"],
+            env=environment(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert refused.returncode == 1
+    assert refused.stderr == "newsletter: No space left on device\n"
+
+
+def test_ctrl_c_during_an_import_says_how_many_were_kept(tmp_path):
+    assert run_to_its_end(tmp_path, "db", "upgrade").returncode == 0
+    lines = (f"reader{number}@reader.example,2025-05-14\n" for number in range(60_000))
+    (tmp_path / "list.csv").write_text("address,consented_at\n" + "".join(lines))
+    with subprocess.Popen(
+        [*COMMAND, "subscriber", "import", str(tmp_path / "list.csv")],
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        wal = tmp_path / "newsletter.db-wal"
+        wait_until(lambda: wal.exists() and wal.stat().st_size > 500_000, "some are kept")
+        process.send_signal(signal.SIGINT)
+        complaint = process.communicate()[1].splitlines()[-1]
+
+    kept = len(run_to_its_end(tmp_path, "subscriber", "export").stdout.splitlines()) - 1
+    assert process.returncode == 130
+    assert 0 < kept < 60_000
+    assert complaint.startswith(f"newsletter: interrupted; {kept} ")
+
+
+def test_ctrl_c_while_waiting_says_that_sending_goes_on(command, imported):
+    interrupting = threading.Timer(1.5, signal.raise_signal, [signal.SIGINT])
+    interrupting.start()
+
+    waited = command("issue", "send", "87", "--wait")
+
+    interrupting.cancel()
+    assert waited.exit_code == 130
+    assert "goes on" in waited.stderr.splitlines()[-1]
+    assert "Traceback" not in waited.stderr
