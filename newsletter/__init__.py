@@ -17,7 +17,7 @@ from newsletter.desk import views as desk
 from newsletter.limits import signup_limits_of
 from newsletter.links import Links
 from newsletter.mailbox import views as mailbox
-from newsletter.pages import init_pages
+from newsletter.pages import Application, init_pages
 from newsletter.settings import LOOPBACK, Settings, load_settings
 from newsletter.subscribers import tasks as _subscriber_tasks  # noqa: F401  # the same
 from newsletter.subscribers import views as subscribers
@@ -28,7 +28,7 @@ LARGEST_REQUEST = 2 * 1024 * 1024  # bytes; an issue file may have 1 MiB
 def create_app(settings: Settings | None = None) -> Flask:
     """Put the parts together: the only function that knows them all."""
     settings = settings or load_settings()
-    app = Flask(__name__, instance_path=str(settings.instance_path.absolute()))
+    app = Application(__name__, instance_path=str(settings.instance_path.absolute()))
     app.config.from_mapping(flask_config(settings))
     app.extensions["settings"] = settings
     app.extensions["links"] = Links(settings.secret_keys)

@@ -23,7 +23,7 @@ from flask import (
     url_for,
 )
 from flask_babel import Babel, format_date, get_locale
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.errors import NewsletterError
@@ -46,6 +46,14 @@ HEADERS = {
 }
 HSTS = "max-age=63072000; includeSubDomains"
 FOR_EVER = "public, max-age=31536000, immutable"  # an address that names its content
+
+
+class Application(Flask):
+    """Flask, but for what it writes down when something breaks."""
+
+    def log_exception(self, exc_info: Any) -> None:
+        """Name the view and not the address asked for, which may hold a reader's token."""
+        self.logger.error("%s broke", request.endpoint, exc_info=exc_info)
 
 
 class ReaderPages(Blueprint):
@@ -182,6 +190,8 @@ def _refuse(error: NewsletterError) -> AnyResponse:
 
 def _refuse_request(error: HTTPException) -> AnyResponse:
     """A refusal by the framework (not found, too large …), on the same pages."""
+    if isinstance(error, SecurityError):  # not our host: there are no addresses to make a page of
+        return Response("This is not the host that you asked for.\n", 400, mimetype="text/plain")
     if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
         return error.get_response()
     known = {404: "not_found", 405: "bad_request", 413: "too_large", 429: "too_many", 500: "broken"}

@@ -172,7 +172,7 @@ def _flat_scalars(text: str) -> list[yaml.ScalarEvent]:
 
 def _read_number(value: str) -> int:
     if not NUMBER.fullmatch(value):
-        raise Unfit(f"must be a whole number from 1 to {HIGHEST_NUMBER:,}, like 87")
+        raise Unfit(f"must be a whole number from 1 to {HIGHEST_NUMBER}, like 87")
     return int(value)
 
 

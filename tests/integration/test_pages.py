@@ -95,3 +95,14 @@ def test_in_production_we_answer_for_our_own_host_alone(tmp_path):
     ours = client.get("/issues", base_url="https://news.example.org")
     assert ours.headers["Location"] == "https://news.example.org/issues/"
     assert client.get("/issues", base_url="http://127.0.0.1:8000").status_code == 308
+
+
+def test_what_breaks_is_logged_without_the_readers_token(app, client, caplog):
+    def breaks(token):
+        raise ZeroDivisionError
+
+    app.add_url_rule("/breaks/<token>", "breaks", breaks)
+
+    assert client.get("/breaks/hush").status_code == 500
+    assert "breaks broke" in caplog.text
+    assert "hush" not in caplog.text
