@@ -351,11 +351,11 @@ def test_no_more_than_a_group_leaves_after_a_pause_and_the_rest_after_it(app, cl
     issue = start_issue(readers=12)
 
     def pause(session):
-        session.behave()
         if not paused.is_set():
             paused.set()
             with app.app_context(), transaction():
                 steering.pause(issue.id)
+        session.behave()  # answered only after it: the next group must see it
 
     paused = Event()
     with SmtpServer({"dot": pause}) as server:
@@ -377,11 +377,11 @@ def test_after_a_cancellation_the_rest_is_skipped_with_the_reason(app, clock):
     issue = start_issue(readers=12)
 
     def cancel(session):
-        session.behave()
         if not cancelled.is_set():
             cancelled.set()
             with app.app_context(), transaction():
                 steering.cancel(issue.id, now=clock())
+        session.behave()  # answered only after it: the next group must see it
 
     cancelled = Event()
     with SmtpServer({"dot": cancel}) as server:
