@@ -1,4 +1,7 @@
-"""The ledger: deliveries, the batches they are taken in, tallies, sender slots."""
+"""The ledger: deliveries, the batches they are taken in, tallies, sender slots.
+
+Beside it what helps to look at a sending, and what is known of the relays.
+"""
 
 from datetime import datetime
 from enum import StrEnum
@@ -49,7 +52,7 @@ class Batch(Base):
 class Delivery(Base):
     """One issue on its way to one subscriber; never two rows for the same pair.
 
-    `dated_at` is the Date of the message, fixed at the first mark; `marked_at` says since when
+    `dated_at` is the Date of the message, fixed at the first attempt; `marked_at` says since when
     the final dot may have left; `due_at` is set only after a first refusal.
     """
 
@@ -110,3 +113,63 @@ class SenderSlot(Base):
     slot: Mapped[int] = mapped_column(primary_key=True)
     holder: Mapped[str | None]
     alive_until: Mapped[datetime | None]
+
+
+class AnswerTally(Base):
+    """What a relay said to the mails for one recipient domain, counted.
+
+    To be looked at, never for accounting: a process that dies takes its last seconds with it.
+    """
+
+    __tablename__ = "answer_tally"
+
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id"), primary_key=True)
+    relay: Mapped[str] = mapped_column(primary_key=True)
+    domain: Mapped[str] = mapped_column(primary_key=True)
+    accepted: Mapped[int] = mapped_column(default=0)
+    not_now: Mapped[int] = mapped_column(default=0)
+    never: Mapped[int] = mapped_column(default=0)
+    in_doubt: Mapped[int] = mapped_column(default=0)
+
+
+class Trouble(Base):
+    """One kind of answer that was no success: the first one's text, and how often it came.
+
+    `kind` is made of outcome, stage and both codes. Counted as loosely as `AnswerTally`.
+    """
+
+    __tablename__ = "trouble"
+
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    text: Mapped[str]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    count: Mapped[int] = mapped_column(default=0)
+
+
+class ProgressSample(Base):
+    """How many deliveries of an issue were settled at one moment, for rate and chart."""
+
+    __tablename__ = "progress_sample"
+
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    settled: Mapped[int]
+
+
+class RelayState(Base):
+    """Whether a relay works: how often in a row it failed us, and until when it is left alone.
+
+    After the rest one process, `probed_by`, may try it alone until `probe_until`.
+    """
+
+    __tablename__ = "relay_state"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    failures: Mapped[int] = mapped_column(default=0)
+    rests_until: Mapped[datetime | None]
+    probed_by: Mapped[str | None]
+    probe_until: Mapped[datetime | None]
+    said: Mapped[str | None]
+    failing_since: Mapped[datetime | None]

@@ -67,7 +67,11 @@ class SectionTitle(Base):
 
 
 class Issue(Base):
-    """One weekly number."""
+    """One weekly number.
+
+    `paused_because` is there when sending stopped by itself; `told_at` says when the editors were
+    told of that, or of a scheduled time that had passed.
+    """
 
     __tablename__ = "issue"
     __table_args__ = (
@@ -86,7 +90,10 @@ class Issue(Base):
     state: Mapped[IssueState] = mapped_column(default=IssueState.DRAFT)
     created_at: Mapped[datetime]
     revised_at: Mapped[datetime]
+    scheduled_at: Mapped[datetime | None]
     sending_started_at: Mapped[datetime | None]
+    paused_because: Mapped[str | None]
+    told_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
     message_key: Mapped[bytes] = mapped_column(
         default=lambda: secrets.token_bytes(MESSAGE_KEY_BYTES)

@@ -153,3 +153,28 @@ class Suppression(Base):
     address_hash: Mapped[bytes] = mapped_column(unique=True)
     reason: Mapped[SuppressionReason]
     suppressed_at: Mapped[datetime]
+
+
+class BounceKind(StrEnum):
+    """Whether a mailbox is gone, or only cannot take mail at the moment."""
+
+    HARD = "hard"
+    SOFT = "soft"
+
+
+class Bounce(Base):
+    """A mail that a reader's mail server would not have, with what it said.
+
+    `status` is the enhanced code of RFC 3463; `delivery_id` is the mail it was about.
+    """
+
+    __tablename__ = "bounce"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscriber.id"), index=True)
+    delivery_id: Mapped[int | None] = mapped_column(index=True)
+    kind: Mapped[BounceKind]
+    status: Mapped[str | None]
+    text: Mapped[str]
+    at: Mapped[datetime]

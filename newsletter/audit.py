@@ -1,0 +1,40 @@
+"""The audit log: who did what, and when. Only ever added to."""
+
+from datetime import datetime
+
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from newsletter.database import Base, db
+
+
+class AuditEntry(Base):
+    """One act that changed something.
+
+    `who` is an editor's address, or `command line`, or `policy`; `what` is a sentence. It names
+    rows by their numbers and refers to none, so that it outlives them.
+    """
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (Index(None, "issue_id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    who: Mapped[str]
+    what: Mapped[str]
+    issue_id: Mapped[int | None]
+    delivery_id: Mapped[int | None]
+
+
+def note(
+    who: str,
+    what: str,
+    *,
+    now: datetime,
+    issue_id: int | None = None,
+    delivery_id: int | None = None,
+) -> None:
+    """Add a line, in the transaction of what it tells about."""
+    db.session.add(
+        AuditEntry(at=now, who=who, what=what, issue_id=issue_id, delivery_id=delivery_id)
+    )
