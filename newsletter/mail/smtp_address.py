@@ -10,6 +10,9 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 _PORTS = {"smtp": 25, "smtps": 465}
 _SUBMISSION_PORT = 587
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
+_PARAMETERS = {"starttls", "connections", "messages_per_second"}
+_COUNT = re.compile(r"[0-9]{1,4}")
+_RATE = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 
 
 class Tls(StrEnum):
@@ -23,7 +26,10 @@ class Tls(StrEnum):
 
 @dataclass(frozen=True)
 class RelayAddress:
-    """A mail relay: `host` and `port`, or the `path` of a unix socket."""
+    """A mail relay: `host` and `port`, or the `path` of a unix socket; and what it can bear.
+
+    `shared_connections` is for all processes together. None: no limit.
+    """
 
     host: str
     port: int
@@ -31,6 +37,16 @@ class RelayAddress:
     path: str | None = None
     user: str | None = None
     password: str | None = field(default=None, repr=False)
+    shared_connections: int | None = None
+    messages_per_second: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What to call it, without user and password: `host:port`, or the path of the socket."""
+        if self.path is not None:
+            return self.path
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
     @property
     def is_local(self) -> bool:
@@ -43,7 +59,8 @@ class RelayAddress:
 
         `?starttls=true` demands encryption and `false` forbids it. Without it STARTTLS is used
         where it is offered, demanded where there is a password to protect, and left out on
-        loopback. Raises ValueError with a sentence that shows nothing of the URL.
+        loopback. `connections=20` and `messages_per_second=50` are limits that all processes keep
+        to together. Raises ValueError with a sentence that shows nothing of the URL.
         """
         try:
             parts = urlsplit(url)
@@ -62,11 +79,25 @@ class RelayAddress:
             )
         user, password = _credentials(parts)
         is_protected = _is_loopback(host)
-        tls = _tls(parts, has_password=user is not None, is_protected=is_protected)
+        wishes = _parameters(parts)
+        tls = _tls(
+            parts.scheme,
+            wishes.get("starttls"),
+            has_password=user is not None,
+            is_protected=is_protected,
+        )
         submits = user is not None and parts.scheme == "smtp" and not is_protected
         default_port = _SUBMISSION_PORT if submits else _PORTS[parts.scheme]
         port = default_port if port is None else port
-        return cls(host, port, tls, user=user, password=password)
+        return cls(
+            host,
+            port,
+            tls,
+            user=user,
+            password=password,
+            shared_connections=_connections(wishes.get("connections")),
+            messages_per_second=_messages_per_second(wishes.get("messages_per_second")),
+        )
 
     @classmethod
     def _at_socket(cls, parts: SplitResult) -> Self:
@@ -84,14 +115,43 @@ def _credentials(parts: SplitResult) -> tuple[str | None, str | None]:
     return user, password
 
 
-def _tls(parts: SplitResult, *, has_password: bool, is_protected: bool) -> Tls:
+def _parameters(parts: SplitResult) -> dict[str, str]:
     wishes = parse_qsl(parts.query, keep_blank_values=True)
-    if parts.fragment or any(name != "starttls" for name, _ in wishes) or len(wishes) > 1:
-        raise ValueError("The address of the mail relay knows no parameter but starttls.")
-    wish = wishes[0][1] if wishes else None
+    names = [name for name, _ in wishes]
+    if parts.fragment or not _PARAMETERS.issuperset(names):
+        raise ValueError(
+            "The address of the mail relay knows no parameter but starttls, connections and "
+            "messages_per_second."
+        )
+    if len(set(names)) < len(names):
+        raise ValueError("The address of the mail relay says one of its parameters twice.")
+    return dict(wishes)
+
+
+def _connections(wish: str | None) -> int | None:
+    if wish is None:
+        return None
+    if not _COUNT.fullmatch(wish) or int(wish) == 0:
+        raise ValueError(
+            "In the address of the mail relay connections must be a number from 1 to 9999."
+        )
+    return int(wish)
+
+
+def _messages_per_second(wish: str | None) -> float | None:
+    if wish is None:
+        return None
+    if not _RATE.fullmatch(wish) or float(wish) == 0:
+        raise ValueError(
+            "In the address of the mail relay messages_per_second must be a number above 0."
+        )
+    return float(wish)
+
+
+def _tls(scheme: str, wish: str | None, *, has_password: bool, is_protected: bool) -> Tls:
     if wish not in (None, "true", "false"):
         raise ValueError("In the address of the mail relay starttls must be true or false.")
-    if parts.scheme == "smtps":
+    if scheme == "smtps":
         if wish is not None:
             raise ValueError("A relay at smtps:// is encrypted from the start: leave out starttls.")
         return Tls.FROM_THE_START

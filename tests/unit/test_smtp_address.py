@@ -48,6 +48,37 @@ def test_credentials_are_percent_decoded_and_hidden():
     assert "cret" not in str(address)
 
 
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_a_url_says_what_the_relay_can_bear(scheme):
+    url = f"{scheme}://u:p@mail.example.org?connections=20&messages_per_second=12.5"
+
+    address = RelayAddress.parse(url)
+
+    assert address.shared_connections == 20
+    assert address.messages_per_second == 12.5
+    assert address.tls is not Tls.NEVER
+
+
+def test_a_relay_that_names_no_limit_has_none():
+    address = RelayAddress.parse("smtp://mail.example.org?starttls=true")
+
+    assert address.shared_connections is None
+    assert address.messages_per_second is None
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("smtp://u:hush@mail.example.org", "mail.example.org:587"),
+        ("smtp://u:hush@mail.example.org:2525?connections=3", "mail.example.org:2525"),
+        ("smtp://[::1]:1025", "[::1]:1025"),
+        ("smtp+unix:///srv/mail.sock", "/srv/mail.sock"),
+    ],
+)
+def test_a_relay_has_a_name_that_tells_no_secret(url, name):
+    assert RelayAddress.parse(url).name == name
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -67,6 +98,21 @@ def test_credentials_are_percent_decoded_and_hidden():
         "smtp://user:hunter2@mail.example.org?starttls",
         "smtp://user:hunter2@mail.example.org?hunter2=1",
         "smtp://user:hunter2@mail.example.org?starttls=true&starttls=true",
+        "smtp://user:hunter2@mail.example.org?connections=hunter2",
+        "smtp://user:hunter2@mail.example.org?connections=0",
+        "smtp://user:hunter2@mail.example.org?connections=-1",
+        "smtp://user:hunter2@mail.example.org?connections=2.5",
+        "smtp://user:hunter2@mail.example.org?connections=99999",
+        "smtp://user:hunter2@mail.example.org?connections=\u0663",
+        "smtp://user:hunter2@mail.example.org?connections=",
+        "smtp://user:hunter2@mail.example.org?connections=2&connections=3",
+        "smtp://user:hunter2@mail.example.org?messages_per_second=hunter2",
+        "smtp://user:hunter2@mail.example.org?messages_per_second=0",
+        "smtp://user:hunter2@mail.example.org?messages_per_second=0.0",
+        "smtp://user:hunter2@mail.example.org?messages_per_second=-5",
+        "smtp://user:hunter2@mail.example.org?messages_per_second=inf",
+        "smtp://user:hunter2@mail.example.org?messages_per_second=1e3",
+        "smtp://user:hunter2@mail.example.org#connections=2",
         "smtps://user:hunter2@mail.example.org?starttls=true",
         "smtp://hunter2@mail.example.org",
         "smtp://:hunter2@mail.example.org",
@@ -77,6 +123,7 @@ def test_credentials_are_percent_decoded_and_hidden():
         "smtp+unix://hunter2/path",
         "smtp+unix:///",
         "smtp+unix:///path?hunter2",
+        "smtp+unix:///path?connections=2",
     ],
 )
 def test_a_wrong_url_is_refused_in_words_that_show_nothing_of_it(url):
@@ -88,11 +135,25 @@ def test_a_wrong_url_is_refused_in_words_that_show_nothing_of_it(url):
     assert refused.value.__suppress_context__ or refused.value.__context__ is None
 
 
-@given(st.text(), st.sampled_from(["", "smtp://", "smtps://", "smtp+unix://", "smtp://u:p@"]))
-def test_any_text_is_a_safe_address_or_a_clear_refusal(text, scheme):
-    address, refusal = parsed(scheme + text)
+STARTS = [
+    "",
+    "smtp://",
+    "smtps://",
+    "smtp+unix://",
+    "smtp://u:p@",
+    "smtp://host?connections=",
+    "smtp://host?messages_per_second=",
+]
+
+
+@given(st.text(), st.sampled_from(STARTS))
+def test_any_text_is_a_safe_address_or_a_clear_refusal(text, start):
+    address, refusal = parsed(start + text)
 
     assert "relay" in refusal or (address and (address.path or address.host))
+    if address:
+        assert address.shared_connections is None or address.shared_connections > 0
+        assert address.messages_per_second is None or address.messages_per_second > 0
     if address and address.user:
         assert address.is_local or address.tls is not Tls.NEVER
 
