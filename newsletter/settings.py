@@ -22,7 +22,9 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSource
 
+from newsletter.domain_limits import DomainLimits
 from newsletter.locales import LANGUAGES
+from newsletter.mail.smtp_address import RelayAddress
 
 PROJECT = Path(__file__).parents[1]
 SECRETS_FOLDER = Path("/run/secrets")
@@ -78,13 +80,29 @@ def _redis_url(value: str) -> str:
 
 
 def _smtp_url(value: SecretStr) -> SecretStr:
-    parts = urlsplit(value.get_secret_value())
-    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+    names = [_relay(url).name for url in value.get_secret_value().split()]
+    if not names:
         raise _refuse("must look like smtp://user:password@host:587?starttls=true")
+    if len(set(names)) < len(names):
+        raise _refuse("names the same relay twice")
+    return value
+
+
+def _relay(url: str) -> RelayAddress:
     try:
-        _ = parts.port
-    except ValueError:
-        raise _refuse("names a port that is not between 0 and 65535") from None
+        address = RelayAddress.parse(url)
+    except ValueError as error:
+        raise _refuse(str(error)) from None
+    if address.path is not None:
+        raise _refuse("must begin with smtp:// or smtps://")
+    return address
+
+
+def _domain_limits(value: str) -> str:
+    try:
+        DomainLimits.parse(value)
+    except ValueError as error:
+        raise _refuse(str(error)) from None
     return value
 
 
@@ -207,6 +225,8 @@ class Settings(BaseSettings):
     smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] | None = None
     smtp_connections: int = Field(default=4, ge=1, le=500)
     senders_per_issue: int = Field(default=8, ge=1, le=1000)
+    messages_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    domain_limits: Annotated[str, AfterValidator(_domain_limits)] = ""
     mail_from: Mailbox = "Libya Weekly Report <news@newsletter.example>"
     bounce_domain: Domain = Field(default_factory=_sender_domain)
     list_id: Domain = Field(default_factory=lambda data: f"weekly.{_sender_domain(data)}")
@@ -242,11 +262,19 @@ class Settings(BaseSettings):
         return self.is_trial and self.smtp_url is None
 
     @property
-    def relay_url(self) -> str:
-        """Where mail is handed over: the relay, or the catcher that `newsletter run` starts."""
+    def relay_urls(self) -> tuple[str, ...]:
+        """Where mail is handed over, the preferred relay first.
+
+        Without one, the catcher that `newsletter run` starts.
+        """
         if self.smtp_url is None:
-            return f"smtp+unix://{socket_path(self.instance_path, 'mail.sock')}"
-        return self.smtp_url.get_secret_value()
+            return (f"smtp+unix://{socket_path(self.instance_path, 'mail.sock')}",)
+        return tuple(self.smtp_url.get_secret_value().split())
+
+    @property
+    def relay_url(self) -> str:
+        """The preferred relay."""
+        return self.relay_urls[0]
 
     @property
     def secret_keys(self) -> tuple[str, ...]:

@@ -11,7 +11,13 @@ from newsletter.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 LINE = re.compile(rf"^#?{PREFIX}([A-Z_]+)=(.*)$", re.MULTILINE)
-NO_DEFAULT = {"public_url", "smtp_url", "instance_path"}  # shown with an example, or empty
+NO_DEFAULT = {  # shown with an example, or empty
+    "public_url",
+    "smtp_url",
+    "instance_path",
+    "messages_per_second",
+    "domain_limits",
+}
 
 documented = {
     name.lower(): value for name, value in LINE.findall((ROOT / ".env.example").read_text())

@@ -46,6 +46,17 @@ def test_production_takes_what_it_needs(tmp_path):
     assert settings.contact == "news@example.org"
 
 
+def test_several_relays_stand_in_the_order_of_preference(tmp_path):
+    first = "smtp://user:hush@one.example.org?connections=20"
+    second = "smtps://two.example.org"
+
+    settings = load(tmp_path, smtp_url=f" {first}\n{second} ")
+
+    assert settings.relay_urls == (first, second)
+    assert settings.relay_url == first
+    assert "hush" not in repr(settings)
+
+
 @pytest.mark.parametrize("missing", ["secret_key", "mail_from", "smtp_url"])
 def test_production_without_what_it_needs_does_not_start(tmp_path, missing):
     values = {name: value for name, value in PRODUCTION.items() if name != missing}
@@ -76,6 +87,17 @@ def test_production_is_https(tmp_path):
         ("redis_url", "http://user:hush@redis"),
         ("smtp_url", "relay:hush"),
         ("smtp_url", "smtp://user:hush@relay:99999"),
+        ("smtp_url", "smtp://user:hush@relay?starttls=hush"),
+        ("smtp_url", "smtp://relay.example.org smtp://user:hush@"),
+        ("smtp_url", "smtp://user:hu sh@relay.example.org"),
+        ("smtp_url", "smtp://u:hush@relay.example.org smtp://v:hush@relay.example.org:587"),
+        ("smtp_url", "smtp+unix:///hush"),
+        ("smtp_url", " "),
+        ("messages_per_second", "hush"),
+        ("messages_per_second", "0"),
+        ("messages_per_second", "inf"),
+        ("domain_limits", "hush.example"),
+        ("domain_limits", "hush.example=5 hush.example=6"),
         ("mail_from", "hush"),
         ("mail_from", "News <news@example.org>\r\nBcc: hush@example.org"),
         ("bounce_domain", "hush"),
