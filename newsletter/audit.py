@@ -2,10 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index
+from sqlalchemy import Index, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from newsletter.database import Base, db
+
+COMMAND_LINE = "command line"
+POLICY = "policy"  # the service itself, by its rules and settings
 
 
 class AuditEntry(Base):
@@ -38,3 +41,9 @@ def note(
     db.session.add(
         AuditEntry(at=now, who=who, what=what, issue_id=issue_id, delivery_id=delivery_id)
     )
+
+
+def of_issue(issue_id: int) -> list[AuditEntry]:
+    """What was done about an issue, the first act first."""
+    entries = select(AuditEntry).where(AuditEntry.issue_id == issue_id).order_by(AuditEntry.id)
+    return list(db.session.scalars(entries))

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, Dialect, Engine, ExceptionContext
+from sqlalchemy.engine import Connection, CursorResult, Dialect, Engine, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, registry
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -113,6 +113,11 @@ def transaction(*, snapshot: bool = False) -> Iterator[None]:
         raise
     finally:
         db.session.info[WRITES] = False
+
+
+def execute(statement: sa.Executable, values: Any = None) -> CursorResult[*tuple[Any, ...]]:
+    """Run a statement in the open transaction, past the unit of work."""
+    return db.session.connection().execute(statement, values)
 
 
 def is_sqlite() -> bool:

@@ -1,7 +1,7 @@
 """Which state of an issue may follow which.
 
-`draft → scheduled → sending → sent`, with `paused` and `cancelled` on the way. What was sent stays
-sent and what was cancelled stays cancelled: both have readers who got it.
+`draft → scheduled → sending → sent`, with `paused` and `cancelled` on the way. What was cancelled
+stays cancelled. What was sent is sent once more only to those who did not get it: Send refuses it.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ NEXT: Mapping[IssueState, tuple[IssueState, ...]] = {
     IssueState.SCHEDULED: (IssueState.DRAFT, IssueState.SENDING, IssueState.CANCELLED),
     IssueState.SENDING: (IssueState.SENT, IssueState.PAUSED, IssueState.CANCELLED),
     IssueState.PAUSED: (IssueState.SENDING, IssueState.CANCELLED),
-    IssueState.SENT: (),
+    IssueState.SENT: (IssueState.SENDING,),
     IssueState.CANCELLED: (),
 }
 
@@ -50,13 +50,17 @@ STEP: Mapping[IssueState, str] = {
 
 
 class WrongStep(NewsletterError):
-    """The issue is in no state from which it can go there."""
+    """The issue is in no state from which it can go there; `act` is what was asked for instead."""
 
     page = "wrong_step"
     status = 409
 
-    def __init__(self, number: int, state: IssueState, to: IssueState) -> None:
-        if state is to or (state, to) == (IssueState.SENT, IssueState.SENDING):
+    def __init__(
+        self, number: int, state: IssueState, to: IssueState, act: str | None = None
+    ) -> None:
+        if act:
+            sentence = f"Issue {number} {STANDING[state]}, so it can't {act}."
+        elif state is to or (state, to) == (IssueState.SENT, IssueState.SENDING):
             sentence = f"Issue {number} {STANDING[state]} already."
         else:
             sentence = f"Issue {number} {STANDING[state]}, so it can't {STEP[to]}."

@@ -12,7 +12,7 @@ from newsletter.delivery import steering
 from newsletter.issues.models import SectionTitle
 from tests.factories import make_subscriber
 from tests.issue_files import issue_file, sample
-from tests.publishing import draft, publish, publish_sample, publish_week
+from tests.publishing import NOON, draft, publish, publish_sample, publish_week
 
 SECTIONS = ["isis-in-action", "western-response", "anti-isis-coalition", "other-jihadi-actors"]
 ISSUE_PAGES = [
@@ -203,7 +203,7 @@ def test_an_issue_stays_public_when_its_sending_is_paused(client):
         make_subscriber()
     issue = publish_sample()
     with transaction():
-        steering.pause(issue.id)
+        steering.pause(issue.id, who="anna@example.org", now=NOON)
 
     assert client.get("/issues/87").status_code == 200
 

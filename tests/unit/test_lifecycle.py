@@ -21,9 +21,12 @@ def test_an_issue_can_be_cancelled_until_it_was_sent(state):
     assert may_follow(state, CANCELLED)
 
 
-@pytest.mark.parametrize("state", [SENT, CANCELLED])
-def test_nothing_follows_once_an_issue_was_sent_or_cancelled(state):
-    assert not any(may_follow(state, to) for to in IssueState)
+def test_nothing_follows_once_an_issue_was_cancelled():
+    assert not any(may_follow(CANCELLED, to) for to in IssueState)
+
+
+def test_what_was_sent_can_only_be_sent_on_to_those_who_did_not_get_it():
+    assert [to for to in IssueState if may_follow(SENT, to)] == [SENDING]
 
 
 @pytest.mark.parametrize("state", [SENDING, PAUSED])
@@ -36,7 +39,6 @@ def test_what_readers_have_in_their_mailbox_never_becomes_a_draft_again(state):
     ("state", "to", "sentence"),
     [
         (SENDING, SENDING, "Issue 87 is being sent already."),
-        (SENT, SENDING, "Issue 87 has been sent already."),
         (SENT, CANCELLED, "Issue 87 has been sent, so it can't be cancelled."),
         (CANCELLED, CANCELLED, "Issue 87 was cancelled already."),
         (DRAFT, PAUSED, "Issue 87 is a draft, so it can't be paused."),
@@ -48,3 +50,13 @@ def test_a_step_that_cannot_be_says_where_the_issue_stands(state, to, sentence):
 
     assert str(refusal.value) == sentence
     assert refusal.value.status == 409
+
+
+def test_send_is_refused_for_what_has_been_sent():
+    assert str(WrongStep(87, SENT, SENDING)) == "Issue 87 has been sent already."
+
+
+def test_what_does_not_rest_cannot_be_resumed():
+    refusal = WrongStep(87, DRAFT, SENDING, "be resumed")
+
+    assert str(refusal) == "Issue 87 is a draft, so it can't be resumed."
