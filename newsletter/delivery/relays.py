@@ -1,0 +1,136 @@
+"""The breaker of each relay, shared by all processes through its row in the database.
+
+A relay that failed one process rests for all of them: 10 seconds, 20, 40, at most 5 minutes.
+After that one process alone may try it, with one connection; when that gets a proper answer,
+everybody goes on. No row, or no failures in it, means that the relay works.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from newsletter.database import execute, is_sqlite
+from newsletter.delivery.models import RelayState
+
+SHORTEST_REST = timedelta(seconds=10)
+LONGEST_REST = timedelta(minutes=5)
+PROBE = timedelta(minutes=1)  # after which a probe is free again: its holder may have died
+
+_WORKS: dict[str, Any] = {
+    "failures": 0,
+    "rests_until": None,
+    "probed_by": None,
+    "probe_until": None,
+    "said": None,
+    "failing_since": None,
+}
+
+log = logging.getLogger(__name__)
+
+
+class Leave(StrEnum):
+    """What a process may do with a relay: send, try it alone with one connection, or wait."""
+
+    FULL = "full"
+    PROBE = "probe"
+    NONE = "none"
+
+
+def choose(names: Sequence[str], holder: str, now: datetime) -> tuple[str, Leave] | None:
+    """The first of several relays, in order of preference, that may be used; None: all rest.
+
+    Ask before each claim: a better one that came back is then taken again.
+    """
+    for name in names:
+        leave = leave_for(name, holder, now)
+        if leave is not Leave.NONE:
+            return name, leave
+    return None
+
+
+def leave_for(name: str, holder: str, now: datetime) -> Leave:
+    """What this process may do with a relay.
+
+    A probe belongs to its holder for a minute, or until it is tripped, recovered or left; the
+    holder renews it by asking again.
+    """
+    state = execute(
+        select(RelayState.failures, RelayState.rests_until).where(RelayState.name == name)
+    ).first()
+    if state is None or not state.failures:
+        return Leave.FULL
+    if state.rests_until > now:
+        return Leave.NONE
+    is_free = or_(
+        RelayState.probe_until.is_(None),
+        RelayState.probe_until <= now,
+        RelayState.probed_by == holder,
+    )
+    taken = execute(
+        update(RelayState)
+        .where(
+            RelayState.name == name,
+            RelayState.failures > 0,
+            RelayState.rests_until <= now,
+            is_free,
+        )
+        .values(probed_by=holder, probe_until=now + PROBE)
+        .returning(RelayState.name)
+    ).first()
+    return Leave.PROBE if taken else Leave.NONE
+
+
+def leave_probe(name: str, holder: str) -> None:
+    """Let others try a relay that this process held for a probe and learnt nothing about."""
+    execute(
+        update(RelayState)
+        .where(RelayState.name == name, RelayState.probed_by == holder)
+        .values(probed_by=None, probe_until=None)
+    )
+
+
+def trip(name: str, said: str, now: datetime) -> bool:
+    """Let a relay rest; whoever finds it resting already changes nothing.
+
+    Says, and logs, whether this was the first to say so.
+    """
+    insert = sqlite.insert if is_sqlite() else postgresql.insert
+    execute(insert(RelayState).values(name=name, **_WORKS).on_conflict_do_nothing())
+    state = execute(select(RelayState).where(RelayState.name == name).with_for_update()).one()
+    if state.rests_until and state.rests_until > now:
+        return False
+    failures = state.failures + 1
+    rest = min(SHORTEST_REST * 2 ** min(state.failures, 10), LONGEST_REST)
+    execute(
+        update(RelayState)
+        .where(RelayState.name == name)
+        .values(
+            failures=failures,
+            rests_until=now + rest,
+            probed_by=None,
+            probe_until=None,
+            said=said,
+            failing_since=state.failing_since or now,
+        )
+    )
+    log.error("the relay %s is left alone for %d seconds: %s", name, rest.total_seconds(), said)
+    return True
+
+
+def recovered(name: str, now: datetime) -> bool:
+    """Let everybody use a relay again that gave a proper answer; says whether it had failed."""
+    state = execute(
+        select(RelayState.failing_since)
+        .where(RelayState.name == name, RelayState.failures > 0)
+        .with_for_update()
+    ).first()
+    if state is None:
+        return False
+    execute(update(RelayState).where(RelayState.name == name).values(_WORKS))
+    log.info("the relay %s works again after %s", name, now - state.failing_since)
+    return True

@@ -1,0 +1,79 @@
+"""What an answer means for the delivery it was given to.
+
+Before its mark, a delivery is touched by nothing but what was said about itself: a relay that is
+down, or has something against us, leaves it as it was. After the mark an attempt has been made,
+and each answer leads to one state.
+"""
+
+from datetime import datetime, timedelta
+
+from newsletter.delivery import retry
+from newsletter.delivery.ledger import BounceNote, Verdict, Waiting
+from newsletter.delivery.models import DeliveryState
+from newsletter.mail.smtp_answers import Answer, Outcome, Stage
+from newsletter.subscribers.models import BounceKind
+
+MAILBOX = ("5.1.", "5.2.")  # RFC 3463 3.2, 3.3: something is wrong with the address or the mailbox
+OTHERWISE = ("5.3.", "5.6.", "5.7.")  # ... with a system, the content, or the sender's reputation
+SENDER = {"5.1.7", "5.1.8"}  # RFC 3463 3.2: with our own address
+FULL = {"5.2.2", "5.2.3"}  # RFC 3463 3.3: for now, or for this mail
+STORAGE_EXCEEDED = 552  # RFC 5321 4.2.3
+
+
+def judge(
+    delivery: Waiting, answer: Answer, *, was_cleared: bool, period: timedelta, now: datetime
+) -> Verdict | None:
+    """What becomes of a delivery; None leaves it in the queue as it was, and was no attempt.
+
+    `delivery` as it was before the attempt; `was_cleared`: its mark was made, the final dot may
+    have left. It is given up when its first attempt was a `period` ago.
+    """
+    words = retry.in_words(answer)
+    if answer.outcome is Outcome.ACCEPTED:
+        return Verdict(delivery.id, DeliveryState.SENT, words)
+    if answer.outcome is Outcome.IN_DOUBT:
+        return Verdict(delivery.id, DeliveryState.IN_DOUBT, words)
+    is_meant = retry.is_about_the_message(answer) and (
+        was_cleared or answer.stage is not Stage.DOT
+    )  # what is said to a dot before ours has left is said to another message
+    if not is_meant and not was_cleared:
+        return None
+    if is_meant and answer.outcome is Outcome.NEVER:
+        return Verdict(delivery.id, DeliveryState.FAILED, words, bounce=_bounce(delivery, answer))
+    return _again(delivery, words, period, now)
+
+
+def bounce_kind(answer: Answer) -> BounceKind | None:
+    """What a refusal says about the reader's mailbox; None if nothing.
+
+    Refused at RCPT is a bounce whatever the reason, but only a mailbox that is not there makes a
+    hard one. Once the reader was accepted, only a status that names the mailbox counts.
+    """
+    if answer.outcome is not Outcome.NEVER or answer.code is None:
+        return None
+    status = answer.status or ""
+    is_of_mailbox = status.startswith(MAILBOX) and status not in SENDER
+    if answer.stage is not Stage.RCPT and not is_of_mailbox:
+        return None
+    is_soft = status in FULL | SENDER or status.startswith(OTHERWISE)
+    if is_soft or (not status and answer.code == STORAGE_EXCEEDED):
+        return BounceKind.SOFT
+    return BounceKind.HARD
+
+
+def _bounce(delivery: Waiting, answer: Answer) -> BounceNote | None:
+    kind = bounce_kind(answer)
+    return BounceNote(kind, delivery.subscriber_id, answer.status) if kind else None
+
+
+def _again(delivery: Waiting, words: str, period: timedelta, now: datetime) -> Verdict:
+    due_at = retry.next_attempt(
+        delivery.attempts + 1,
+        first_at=delivery.dated_at or now,
+        now=now,
+        jitter=retry.spread(delivery.id),
+        period=period,
+    )
+    if due_at is None:
+        return Verdict(delivery.id, DeliveryState.FAILED, retry.given_up(words, period))
+    return Verdict(delivery.id, DeliveryState.QUEUED, words, due_at)
