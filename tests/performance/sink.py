@@ -1,6 +1,7 @@
 """The sink of `sink.c` as a context: compiled when its source is newer, started on a free port."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -38,10 +39,10 @@ def build() -> Path:
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         raise NoCompilerError(
-            "A C compiler is needed for the benchmark's sink; on Debian: apt-get install gcc libc6-dev"
+            "The sink of the benchmark needs a C compiler; on Debian: apt-get install gcc libc6-dev"
         )
     PROGRAM.parent.mkdir(exist_ok=True)
-    made = PROGRAM.with_suffix(".new")
+    made = PROGRAM.with_suffix(f".{os.getpid()}")  # two may compile at once
     subprocess.run([compiler, "-O2", "-Wall", "-Wextra", "-o", made, SOURCE], check=True)
     made.replace(PROGRAM)
     return PROGRAM
