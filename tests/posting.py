@@ -8,10 +8,11 @@ from threading import Thread
 from sqlalchemy import func, select
 
 from newsletter.database import db, transaction
-from newsletter.delivery import ledger, sending, sweep
-from newsletter.delivery.ledger import Lease, Slot
+from newsletter.delivery import ledger, sending, slots, sweep
+from newsletter.delivery.ledger import Lease
 from newsletter.delivery.models import Delivery, DeliveryState
 from newsletter.delivery.progress import progress
+from newsletter.delivery.slots import Slot
 from newsletter.delivery.start import send_now
 from newsletter.issues.models import Issue
 from newsletter.mail.smtp import Limits, Relay, RelayAddress
@@ -61,7 +62,7 @@ def send(issue: Issue, url: str, clock: TestClock, *, connections: int = 4) -> N
 
 def take_slot(issue: Issue, holder: str, clock: TestClock) -> Slot:
     """A free slot of the issue."""
-    slot = ledger.take_slot(issue.id, holder, clock())
+    slot = slots.take_slot(issue.id, holder, clock())
     assert slot, "no free slot"
     return slot
 

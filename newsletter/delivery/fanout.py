@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import Subquery, and_, case, func, insert, literal, select
 from sqlalchemy.sql.selectable import FromClause
 
-from newsletter.database import db
-from newsletter.delivery import ledger, steering
+from newsletter.database import db, execute
+from newsletter.delivery import steering
 from newsletter.delivery.models import Batch, Delivery, DeliveryState, SenderSlot, Tally
 from newsletter.errors import NewsletterError
 from newsletter.issues import choice as choices
@@ -87,7 +87,7 @@ def audience(issue: Issue) -> Audience:
     """Count the readers of an issue, edition by edition."""
     taken = _takers(issue)
     edition = (taken.c.language, taken.c.choice, taken.c.format)
-    rows = ledger.execute(select(*edition, func.count()).group_by(*edition).order_by(*edition))
+    rows = execute(select(*edition, func.count()).group_by(*edition).order_by(*edition))
     return Audience(tuple(Group(*row) for row in rows))
 
 
@@ -171,7 +171,7 @@ def _make_deliveries(issue: Issue) -> int:
     )
     columns = ["issue_id", "subscriber_id", "edition_id", "batch_id", "state", "attempts"]
     written = insert(Delivery).from_select(columns, rows)
-    return ledger.execute(written.execution_options(preserve_rowcount=True)).rowcount
+    return execute(written.execution_options(preserve_rowcount=True)).rowcount
 
 
 def _numbered(taken: FromClause, issue_id: int) -> Subquery:

@@ -1,62 +1,63 @@
-"""The statements of the sending path: slots, leases, marks, answers, tallies.
+"""The statements of the sending path: leases, marks, answers, tallies.
 
-Each function is one or two statements inside the caller's short transaction; no object is made
-per delivery. A lease is checked by every statement that writes under it, and shared-locked where
-PostgreSQL would let it run out meanwhile, so whoever lost it changes nothing any more.
-Every change of state moves the tally in the same transaction: its sums are the counts.
+A sender writes down what happened in one `Entry` per short transaction: the answers to the last
+dots, the marks of the next deliveries, and the tally once for all of them, so that its sums are
+the counts, always. The statements are made once, when this module is read, and take a whole group
+as one parameter; no object is made per delivery.
+
+Everything written under a lease checks it, and shared-locks it where PostgreSQL would let it run
+out meanwhile: whoever lost it changes nothing any more.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
-    CursorResult,
-    Executable,
     and_,
+    bindparam,
     case,
     exists,
     func,
-    literal,
+    insert,
     null,
     or_,
     select,
     update,
 )
 
-from newsletter.database import db
-from newsletter.delivery.models import Batch, Delivery, DeliveryState, SenderSlot, Tally
+from newsletter.database import execute
+from newsletter.delivery.models import Batch, Delivery, DeliveryState, Tally
+from newsletter.delivery.parameters import among, given_rows
+from newsletter.delivery.slots import LEASE, Slot
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue
-from newsletter.subscribers.models import Subscriber, SubscriberState
-
-LEASE = timedelta(seconds=30)
+from newsletter.subscribers.models import Bounce, BounceKind, Subscriber, SubscriberState
 
 LEFT = "The reader left after sending had started."
 DIED = "The process that sent it ended before the answer was written down."
 SUPPRESSED = "The address was suppressed after sending had started."
 
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """Leave for `holder` to send one issue."""
-
-    issue_id: int
-    number: int
-    holder: str
+_BEFORE_MARK = (DeliveryState.QUEUED,)
+_AFTER_MARK = (DeliveryState.SENDING, DeliveryState.IN_DOUBT)
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A batch in the hands of one slot, as long as nobody took it with a higher fence."""
+    """A batch in the hands of one slot, as long as nobody took it with a higher fence.
+
+    `dated_at` is the Date of those of its messages that are tried for the first time.
+    """
 
     slot: Slot
     batch_id: int
     edition_id: int
     fence: int
+    dated_at: datetime
 
 
 class Waiting(NamedTuple):
@@ -66,16 +67,25 @@ class Waiting(NamedTuple):
     subscriber_id: int
     address: str
     attempts: int
+    dated_at: datetime | None
 
 
 class Cleared(NamedTuple):
-    """The deliveries that may leave now, with their Date; and whether the batch goes on.
+    """The deliveries that may leave now; and whether sending goes on.
 
     It does not when the issue is paused or cancelled, or the lease is lost.
     """
 
-    dated_at: Mapping[int, datetime]
+    ids: frozenset[int]
     goes_on: bool
+
+
+class BounceNote(NamedTuple):
+    """What to keep of a mail that a reader's mail server would not have."""
+
+    kind: BounceKind
+    subscriber_id: int
+    status: str | None
 
 
 class Verdict(NamedTuple):
@@ -85,50 +95,7 @@ class Verdict(NamedTuple):
     state: DeliveryState
     answer: str
     due_at: datetime | None = None
-
-
-def take_slot(issue_id: int, holder: str, now: datetime) -> Slot | None:
-    """Take a free slot, or one whose holder's heart stopped; None if there is none."""
-    free = (
-        select(SenderSlot.slot)
-        .where(SenderSlot.issue_id == issue_id, is_free(now))
-        .order_by(SenderSlot.slot)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    taken = execute(
-        update(SenderSlot)
-        .where(SenderSlot.issue_id == issue_id, SenderSlot.slot == free.scalar_subquery())
-        .values(holder=holder, alive_until=now + LEASE)
-        .returning(SenderSlot.slot)
-    ).scalar()
-    return None if taken is None else Slot(issue_id, taken, holder)
-
-
-def leave_slot(slot: Slot) -> None:
-    """Free a slot."""
-    execute(update(SenderSlot).where(_is_held_by(slot)).values(holder=None, alive_until=None))
-
-
-def rest_slot(slot: Slot, until: datetime, now: datetime) -> bool:
-    """Free a slot after a rest: nobody takes it before; says whether no other rests already.
-
-    All slots of the issue are locked, so that of several at once one is the first.
-    """
-    of_issue = select(SenderSlot.holder, SenderSlot.alive_until).where(
-        SenderSlot.issue_id == slot.issue_id
-    )
-    slots = execute(of_issue.order_by(SenderSlot.slot).with_for_update()).all()
-    execute(update(SenderSlot).where(_is_held_by(slot)).values(holder=None, alive_until=until))
-    return not any(
-        holder is None and alive_until is not None and alive_until > now
-        for holder, alive_until in slots
-    )
-
-
-def is_free(now: datetime) -> ColumnElement[bool]:
-    """The condition that a slot may be taken."""
-    return or_(SenderSlot.alive_until.is_(None), SenderSlot.alive_until <= now)
+    bounce: BounceNote | None = None
 
 
 def claim(slot: Slot, now: datetime) -> Lease | None:
@@ -147,7 +114,7 @@ def claim(slot: Slot, now: datetime) -> Lease | None:
         .values(lease_until=now + LEASE, fence=Batch.fence + 1)
         .returning(Batch.id, Batch.edition_id, Batch.fence)
     ).first()
-    return Lease(slot, *taken) if taken else None
+    return Lease(slot, *taken, now.replace(microsecond=0)) if taken else None
 
 
 def is_claimable() -> ColumnElement[bool]:
@@ -159,171 +126,149 @@ def is_claimable() -> ColumnElement[bool]:
     )
 
 
-def beat(slot: Slot, lease: Lease | None, now: datetime) -> None:
-    """Say that this process lives: renew its slot and the lease it holds."""
-    execute(update(SenderSlot).where(_is_held_by(slot)).values(alive_until=now + LEASE))
-    if lease:
+def renew(leases: Collection[Lease], now: datetime) -> None:
+    """Say that the process that holds these batches lives; a lost lease does not come back."""
+    held = or_(*(and_(Batch.id == lease.batch_id, Batch.fence == lease.fence) for lease in leases))
+    if leases:
         execute(
             update(Batch)
-            .where(_is_ours(lease), Batch.lease_until.is_not(None))
+            .where(held, Batch.finished_at.is_(None), Batch.lease_until.is_not(None))
             .values(lease_until=now + LEASE)
         )
 
 
 def waiting(lease: Lease) -> list[Waiting]:
-    """The deliveries of a batch that nobody has tried yet, in order."""
+    """The deliveries of a batch that may be tried, in order."""
     rows = execute(
-        select(Delivery.id, Delivery.subscriber_id, Subscriber.address, Delivery.attempts)
+        select(
+            Delivery.id,
+            Delivery.subscriber_id,
+            Subscriber.address,
+            Delivery.attempts,
+            Delivery.dated_at,
+        )
         .join(Subscriber, Subscriber.id == Delivery.subscriber_id)
-        .where(_waits(lease.batch_id))
+        .where(Delivery.batch_id == lease.batch_id, _waits())
         .order_by(Delivery.id)
     )
     return [Waiting(*row) for row in rows]
 
 
-def mark(lease: Lease, deliveries: Collection[Waiting], now: datetime) -> Cleared:
-    """Note that these may leave now; skip those whose readers left or were suppressed."""
-    ids = {delivery.id for delivery in deliveries}
-    ours = (_waits(lease.batch_id), _is_held(lease))
-    marked = execute(
-        update(Delivery)
-        .where(Delivery.id.in_(ids), *ours, _is_being_sent(lease.slot.issue_id), _still_reads())
-        .values(
-            state=DeliveryState.SENDING,
-            marked_at=now,
-            dated_at=func.coalesce(Delivery.dated_at, literal(now, Delivery.dated_at.type)),
-            attempts=Delivery.attempts + 1,
-        )
-        .returning(Delivery.id, Delivery.dated_at)
-    )
-    dated_at = {row.id: row.dated_at for row in marked}
-    skipped = 0
-    if refused := ids - dated_at.keys():
-        skipped = len(
-            execute(
-                update(Delivery)
-                .where(Delivery.id.in_(refused), *ours, ~_still_reads())
-                .values(state=DeliveryState.SKIPPED, settled_at=now, answer=_why_skipped())
-                .returning(Delivery.id)
-            ).all()
-        )
-    count(
-        lease.slot.issue_id,
-        lease.slot.number,
-        {
-            DeliveryState.QUEUED: -len(dated_at) - skipped,
-            DeliveryState.SENDING: len(dated_at),
-            DeliveryState.SKIPPED: skipped,
-        },
-    )
-    return Cleared(dated_at, goes_on=len(dated_at) + skipped == len(ids))
+@contextmanager
+def entry(slot: Slot, now: datetime) -> Iterator["Entry"]:
+    """What one sender writes down in the open transaction; at its end the tally moves."""
+    new = Entry(slot, now)
+    yield new
+    count(slot.issue_id, slot.number, new.changes)
 
 
-def record(lease: Lease, verdicts: Sequence[Verdict], now: datetime) -> None:
-    """Write down what became of marked deliveries; an answer that came late settles a doubt."""
-    by_state: dict[DeliveryState, list[Verdict]] = defaultdict(list)
-    for verdict in verdicts:
-        by_state[verdict.state].append(verdict)
-    changes: Counter[DeliveryState] = Counter()
-    for state, unsettled in by_state.items():
-        for before in (DeliveryState.SENDING, DeliveryState.IN_DOUBT):
-            settled = _settle(lease, unsettled, before, now)
-            changes[before] -= len(settled)
-            changes[state] += len(settled)
-            unsettled[:] = [v for v in unsettled if v.delivery_id not in settled]
-            if not unsettled:
-                break
-    count(lease.slot.issue_id, lease.slot.number, changes)
+class Entry:
+    """What one sender writes down at one moment; made by `entry`."""
 
+    def __init__(self, slot: Slot, now: datetime) -> None:
+        self.changes: Counter[DeliveryState] = Counter()
+        self._slot = slot
+        self._now = now
 
-def give_back(lease: Lease, now: datetime) -> None:
-    """End a lease; the batch is finished if nothing in it waits any more."""
-    execute(
-        update(Batch)
-        .where(_is_ours(lease))
-        .values(
-            lease_until=None,
-            finished_at=case(
-                (exists().where(_waits(Batch.id)), null()),
-                else_=literal(now, Batch.finished_at.type),
-            ),
-        )
-    )
+    def mark(self, lease: Lease, ids: Collection[int]) -> Cleared:
+        """Note that these may leave now; skip those whose readers left or were suppressed."""
+        held = {"ids": list(ids), **_hold(lease)}
+        marked = execute(_MARK, {**held, "now": self._now, "dated": lease.dated_at})
+        cleared = frozenset(marked.scalars())
+        self._move(DeliveryState.QUEUED, DeliveryState.SENDING, len(cleared))
+        skipped = 0
+        if len(cleared) < len(ids):
+            skipped = len(execute(_SKIP, {**held, "now": self._now}).all())
+            self._move(DeliveryState.QUEUED, DeliveryState.SKIPPED, skipped)
+        return Cleared(cleared, goes_on=len(cleared) + skipped == len(ids))
+
+    def record(self, lease: Lease, verdicts: Iterable[Verdict], *, were_marked: bool) -> None:
+        """Write down what became of deliveries; a late answer to a marked one settles its doubt.
+
+        Those whose envelope was answered before their mark were not marked.
+        """
+        alike: dict[tuple[DeliveryState, datetime | None], dict[int, Verdict]] = defaultdict(dict)
+        for verdict in verdicts:
+            alike[verdict.state, verdict.due_at][verdict.delivery_id] = verdict
+        for unsettled in alike.values():
+            for before in _AFTER_MARK if were_marked else _BEFORE_MARK:
+                if unsettled:
+                    self._settle(lease, unsettled, before)
+
+    def postpone(self, lease: Lease, due: Mapping[int, datetime]) -> None:
+        """Let deliveries wait that were not tried; they are no further for it."""
+        for delivery_id, due_at in due.items():
+            execute(_POSTPONE, {"ids": [delivery_id], "due": due_at, **_hold(lease)})
+
+    def give_back(self, lease: Lease) -> None:
+        """End a lease; the batch is finished if nothing in it waits any more."""
+        execute(_GIVE_BACK, {"now": self._now, **_hold(lease)})
+
+    def _settle(self, lease: Lease, unsettled: dict[int, Verdict], before: DeliveryState) -> None:
+        """Move deliveries with verdicts alike from one state on; those that moved are settled."""
+        some = next(iter(unsettled.values()))
+        is_over = some.state not in (DeliveryState.QUEUED, DeliveryState.IN_DOUBT)
+        values = {
+            "rows": [(verdict.delivery_id, verdict.answer) for verdict in unsettled.values()],
+            "before": before,
+            "after": some.state,
+            "tried": int(before is DeliveryState.QUEUED),  # a mark has counted its attempt
+            "dated": lease.dated_at,
+            "due": some.due_at,
+            "settled": self._now if is_over else None,
+            **_hold(lease),
+        }
+        settled = execute(_RECORD, values).scalars().all()
+        self._move(before, some.state, len(settled))
+        self._note_bounces([unsettled.pop(id_) for id_ in settled])
+
+    def _note_bounces(self, verdicts: Sequence[Verdict]) -> None:
+        bounces = [
+            {
+                "subscriber_id": verdict.bounce.subscriber_id,
+                "delivery_id": verdict.delivery_id,
+                "kind": verdict.bounce.kind,
+                "status": verdict.bounce.status,
+                "text": verdict.answer,
+                "at": self._now,
+            }
+            for verdict in verdicts
+            if verdict.bounce
+        ]
+        if bounces:
+            execute(insert(Bounce), bounces)
+
+    def _move(self, before: DeliveryState, after: DeliveryState, number: int) -> None:
+        self.changes[before] -= number
+        self.changes[after] += number
 
 
 def count(issue_id: int, slot: int, changes: Mapping[DeliveryState, int]) -> None:
     """Move the tally of a slot; the changes of all states add up to zero."""
-    columns = {getattr(Tally, state): change for state, change in changes.items() if change}
-    if columns:
-        execute(
-            update(Tally)
-            .where(Tally.issue_id == issue_id, Tally.slot == slot)
-            .values({column: column + change for column, change in columns.items()})
-        )
+    if any(changes.values()):
+        deltas = {f"{state}_more": changes.get(state, 0) for state in DeliveryState}
+        execute(_COUNT, {"of_issue": issue_id, "of_slot": slot, **deltas})
 
 
-def execute(statement: Executable) -> CursorResult[*tuple[Any, ...]]:
-    """Run a statement in the open transaction, past the unit of work."""
-    return db.session.connection().execute(statement)
+def _hold(lease: Lease) -> dict[str, int]:
+    return {"held_batch": lease.batch_id, "held_fence": lease.fence}
 
 
-def _settle(
-    lease: Lease, verdicts: Sequence[Verdict], before: DeliveryState, now: datetime
-) -> set[int]:
-    """Move deliveries from one state to that of their verdicts, all the same; says which moved."""
-    state = verdicts[0].state
-    values: dict[str, Any] = {
-        "state": state,
-        "answer": case({v.delivery_id: v.answer for v in verdicts}, value=Delivery.id),
-    }
-    if state is DeliveryState.QUEUED:
-        values["due_at"] = case(
-            {v.delivery_id: literal(v.due_at, Delivery.due_at.type) for v in verdicts},
-            value=Delivery.id,
-        )
-    elif state is not DeliveryState.IN_DOUBT:
-        values["settled_at"] = now
-    return set(
-        execute(
-            update(Delivery)
-            .where(
-                Delivery.id.in_([v.delivery_id for v in verdicts]),
-                Delivery.state == before,
-                _is_held(lease),
-            )
-            .values(values)
-            .returning(Delivery.id)
-        ).scalars()
-    )
+def _waits() -> ColumnElement[bool]:
+    return and_(Delivery.state == DeliveryState.QUEUED, Delivery.due_at.is_(None))
 
 
-def _is_held_by(slot: Slot) -> ColumnElement[bool]:
+def _is_ours() -> ColumnElement[bool]:
     return and_(
-        SenderSlot.issue_id == slot.issue_id,
-        SenderSlot.slot == slot.number,
-        SenderSlot.holder == slot.holder,
+        Batch.id == bindparam("held_batch"),
+        Batch.fence == bindparam("held_fence"),
+        Batch.finished_at.is_(None),
     )
 
 
-def _is_ours(lease: Lease) -> ColumnElement[bool]:
-    return and_(Batch.id == lease.batch_id, Batch.fence == lease.fence, Batch.finished_at.is_(None))
-
-
-def _is_held(lease: Lease) -> ColumnElement[bool]:
+def _is_held() -> ColumnElement[bool]:
     """A delivery's batch is ours and stays so until we commit."""
-    return Delivery.batch_id.in_(select(Batch.id).where(_is_ours(lease)).with_for_update(read=True))
-
-
-def _waits(batch_id: Any) -> ColumnElement[bool]:
-    return and_(
-        Delivery.batch_id == batch_id,
-        Delivery.state == DeliveryState.QUEUED,
-        Delivery.due_at.is_(None),
-    )
-
-
-def _is_being_sent(issue_id: int) -> ColumnElement[bool]:
-    return exists().where(Issue.id == issue_id, Issue.state == IssueState.SENDING)
+    return Delivery.batch_id.in_(select(Batch.id).where(_is_ours()).with_for_update(read=True))
 
 
 def _still_reads() -> ColumnElement[bool]:
@@ -334,9 +279,80 @@ def _still_reads() -> ColumnElement[bool]:
     )
 
 
+def _is_being_sent() -> ColumnElement[bool]:
+    return exists().where(Issue.id == Delivery.issue_id, Issue.state == IssueState.SENDING)
+
+
 def _why_skipped() -> ColumnElement[str]:
     return (
         select(case((Subscriber.suppressed_at.is_not(None), SUPPRESSED), else_=LEFT))
         .where(Subscriber.id == Delivery.subscriber_id)
         .scalar_subquery()
     )
+
+
+def _time(name: str) -> Any:
+    return bindparam(name, type_=Delivery.marked_at.type)
+
+
+_MARK = (
+    update(Delivery)
+    .where(among(Delivery.id, "ids"), _waits(), _is_held(), _is_being_sent(), _still_reads())
+    .values(
+        state=DeliveryState.SENDING,
+        marked_at=_time("now"),
+        dated_at=func.coalesce(Delivery.dated_at, _time("dated")),
+        attempts=Delivery.attempts + 1,
+    )
+    .returning(Delivery.id)
+)
+_SKIP = (
+    update(Delivery)
+    .where(among(Delivery.id, "ids"), _waits(), _is_held(), ~_still_reads())
+    .values(state=DeliveryState.SKIPPED, settled_at=_time("now"), answer=_why_skipped())
+    .returning(Delivery.id)
+)
+_given_id, _given_answer = given_rows("rows")
+_RECORD = (
+    update(Delivery)
+    .where(
+        Delivery.id == _given_id,
+        Delivery.state == bindparam("before"),
+        _is_held(),
+    )
+    .values(
+        state=bindparam("after"),
+        answer=_given_answer,
+        attempts=Delivery.attempts + bindparam("tried"),
+        dated_at=func.coalesce(Delivery.dated_at, _time("dated")),
+        due_at=_time("due"),
+        settled_at=_time("settled"),
+    )
+    .returning(Delivery.id)
+)
+_POSTPONE = (
+    update(Delivery)
+    .where(among(Delivery.id, "ids"), _waits(), _is_held())
+    .values(due_at=_time("due"))
+)
+_GIVE_BACK = (
+    update(Batch)
+    .where(_is_ours())
+    .values(
+        lease_until=None,
+        finished_at=case(
+            (exists().where(Delivery.batch_id == Batch.id, _waits()), null()),
+            else_=_time("now"),
+        ),
+    )
+)
+_COUNT = (
+    update(Tally)
+    .where(Tally.issue_id == bindparam("of_issue"), Tally.slot == bindparam("of_slot"))
+    .values(
+        {
+            getattr(Tally, state): getattr(Tally, state) + bindparam(f"{state}_more")
+            for state in DeliveryState
+        }
+    )
+)

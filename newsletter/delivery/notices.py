@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, and_, delete, exists, select, update
 
 from newsletter.background import is_stopping
-from newsletter.database import transaction
+from newsletter.database import execute, transaction
 from newsletter.delivery import retry
 from newsletter.delivery.heartbeat import heartbeat
-from newsletter.delivery.ledger import DIED, LEASE, execute
+from newsletter.delivery.ledger import DIED
 from newsletter.delivery.sending import SENDING_TIME, Clock
+from newsletter.delivery.slots import LEASE
 from newsletter.delivery.splice import notice_keys
 from newsletter.mail.identifiers import verp_sender
 from newsletter.mail.smtp import Answer, Message, Outcome, Relay

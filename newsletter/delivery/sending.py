@@ -15,10 +15,11 @@ from datetime import datetime, timedelta
 
 from newsletter.background import is_stopping
 from newsletter.database import db, transaction
-from newsletter.delivery import ledger, retry, steering
+from newsletter.delivery import ledger, retry, slots, steering
 from newsletter.delivery.heartbeat import heartbeat
-from newsletter.delivery.ledger import Cleared, Lease, Slot, Verdict, Waiting
+from newsletter.delivery.ledger import Cleared, Lease, Verdict, Waiting
 from newsletter.delivery.models import DeliveryState
+from newsletter.delivery.slots import Slot
 from newsletter.delivery.splice import Splicer
 from newsletter.issues.editions import template_of
 from newsletter.issues.models import Issue
@@ -43,7 +44,7 @@ def send_issue(issue_id: int, relay: Relay, *, clock: Clock) -> None:
     """
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     with transaction():
-        slot = ledger.take_slot(issue_id, holder, clock())
+        slot = slots.take_slot(issue_id, holder, clock())
     if slot is None:
         return
     sender = Sender(slot, relay, clock)
@@ -51,12 +52,9 @@ def send_issue(issue_id: int, relay: Relay, *, clock: Clock) -> None:
         sender.send(until=clock() + SENDING_TIME)
     with transaction():
         now = clock()
-        if sender.refusal:
-            is_first = ledger.rest_slot(slot, now + REST, now)
-        else:
-            ledger.leave_slot(slot)
+        slots.leave_slot(slot)
         steering.complete(issue_id, now=now)
-    if sender.refusal and is_first:
+    if sender.refusal:
         log.error("issue %d waits: the relay refuses us: %s", sender.number, sender.refusal)
 
 
@@ -76,7 +74,8 @@ class Sender:
 
     def beat(self) -> None:
         """Renew the slot, and the lease if there is one."""
-        ledger.beat(self._slot, self._lease, self._clock())
+        slots.renew_slot(self._slot, self._clock())
+        ledger.renew([self._lease] if self._lease else [], self._clock())
 
     def send(self, *, until: datetime) -> None:
         """Lease batches and drain them; no new group is begun after `until`."""
@@ -105,24 +104,26 @@ class Sender:
         for group in _groups(deliveries, self._relay.connections):
             with transaction():
                 now = self._clock()
-                ledger.record(lease, verdicts, now)
-                cleared = ledger.mark(lease, group, now)
+                with ledger.entry(self._slot, now) as entry:
+                    entry.record(lease, verdicts, were_marked=True)
+                    cleared = entry.mark(lease, [delivery.id for delivery in group])
             verdicts = self._hand_over(lease, group, cleared)
             goes_on = cleared.goes_on and not self.refusal and not self._is_over(until)
             if not goes_on:
                 break
         with transaction():
             now = self._clock()
-            ledger.record(lease, verdicts, now)
-            ledger.give_back(lease, now)
+            with ledger.entry(self._slot, now) as entry:
+                entry.record(lease, verdicts, were_marked=True)
+                entry.give_back(lease)
         return goes_on
 
     def _hand_over(self, lease: Lease, group: Sequence[Waiting], cleared: Cleared) -> list[Verdict]:
-        marked = {d.id: d for d in group if d.id in cleared.dated_at}
+        marked = {d.id: d for d in group if d.id in cleared.ids}
         verdicts: list[Verdict] = []
         messages: list[Message] = []
         for delivery in marked.values():
-            dated_at = cleared.dated_at[delivery.id]
+            dated_at = delivery.dated_at or lease.dated_at
             template = self._templates[lease.edition_id]
             try:
                 messages.append(self._splicer.message(template, delivery, dated_at))
@@ -131,7 +132,7 @@ class Sender:
         answers = self._relay.hand_over(messages)
         self._listen([answer for _key, answer in answers])
         for key, answer in answers:
-            dated_at = cleared.dated_at[key]
+            dated_at = marked[key].dated_at or lease.dated_at
             verdicts.append(judge(marked[key], answer, dated_at=dated_at, now=self._clock()))
         return verdicts
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import ColumnElement, exists, func, select, update
 
 from newsletter import audit
 from newsletter.database import db, execute
@@ -19,6 +19,7 @@ from newsletter.issues.models import Issue
 
 CANCELLED = "The issue was cancelled."
 CLOCKS_SLOT = 0  # the tally of fan-out and clock
+SENT_AGAIN = (IssueState.SENDING, IssueState.PAUSED, IssueState.SENT)
 
 
 def step(
@@ -72,17 +73,23 @@ def cancel(issue_id: int, *, who: str, now: datetime) -> Issue:
     return issue
 
 
-def send_again(issue_id: int, *, before: Collection[IssueState]) -> Issue:
-    """Lock an issue of which more is about to be queued; one that was sent is sent on.
+def queue_again(
+    issue_id: int, before: DeliveryState, *which: ColumnElement[bool], now: datetime, **values: Any
+) -> int:
+    """Queue deliveries that had come to an end, with the Message-ID and Date of before.
 
-    A paused one stays so. Raises `WrongStep` unless its state is among `before`.
+    An issue that was sent is sent on, a paused one stays so. Says how many deliveries; raises
+    `WrongStep` for an issue that readers have not got, or are not to get.
     """
     issue = lock(issue_id)
-    if issue.state not in before:
+    if issue.state not in SENT_AGAIN:
         raise WrongStep(issue.number, issue.state, IssueState.SENDING, "be sent again")
-    if issue.state is IssueState.SENT:
-        issue = step(issue_id, [IssueState.SENT], IssueState.SENDING, completed_at=None)
-    return issue
+    queued = move(
+        issue_id, before, DeliveryState.QUEUED, *which, due_at=now, settled_at=None, **values
+    )
+    if queued and issue.state is IssueState.SENT:
+        step(issue_id, [IssueState.SENT], IssueState.SENDING, completed_at=None)
+    return queued
 
 
 def lock(issue_id: int) -> Issue:
@@ -91,15 +98,33 @@ def lock(issue_id: int) -> Issue:
     return db.session.scalars(found.execution_options(populate_existing=True)).one()
 
 
-def skip_rest(issue_id: int, *, now: datetime) -> None:
-    """Skip what still waits of a cancelled issue."""
-    skipped = execute(
+def skip_rest(issue_id: int, *, now: datetime) -> int:
+    """Skip what still waits of a cancelled issue; says how many."""
+    return move(
+        issue_id,
+        DeliveryState.QUEUED,
+        DeliveryState.SKIPPED,
+        settled_at=now,
+        due_at=None,
+        answer=CANCELLED,
+    )
+
+
+def move(
+    issue_id: int,
+    before: DeliveryState,
+    to: DeliveryState,
+    *which: ColumnElement[bool],
+    **values: Any,
+) -> int:
+    """Move those deliveries of an issue that are in a state, and the tally; says how many."""
+    moved = execute(
         update(Delivery)
-        .where(Delivery.issue_id == issue_id, Delivery.state == DeliveryState.QUEUED)
-        .values(state=DeliveryState.SKIPPED, settled_at=now, due_at=None, answer=CANCELLED)
+        .where(Delivery.issue_id == issue_id, Delivery.state == before, *which)
+        .values(state=to, **values)
     ).rowcount
-    changes = {DeliveryState.QUEUED: -skipped, DeliveryState.SKIPPED: skipped}
-    ledger.count(issue_id, CLOCKS_SLOT, changes)
+    ledger.count(issue_id, CLOCKS_SLOT, {before: -moved, to: moved})
+    return moved
 
 
 def complete(issue_id: int, *, now: datetime) -> bool:
@@ -127,8 +152,13 @@ def complete(issue_id: int, *, now: datetime) -> bool:
 
 def still_to_come(issue_id: int) -> int:
     """How many deliveries are queued or sending, by the tallies."""
-    moving = func.coalesce(func.sum(Tally.queued + Tally.sending), 0)
-    return int(execute(select(moving).where(Tally.issue_id == issue_id)).scalar_one())
+    return counted(issue_id, DeliveryState.QUEUED) + counted(issue_id, DeliveryState.SENDING)
+
+
+def counted(issue_id: int, state: DeliveryState) -> int:
+    """How many deliveries are in a state, by the tallies: no delivery is looked at."""
+    in_state = func.coalesce(func.sum(getattr(Tally, state)), 0)
+    return int(execute(select(in_state).where(Tally.issue_id == issue_id)).scalar_one())
 
 
 def _exists(model: type[Batch | Delivery], issue_id: int, condition: Any) -> bool:

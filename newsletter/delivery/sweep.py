@@ -9,7 +9,8 @@ from datetime import datetime
 
 from sqlalchemy import func, insert, select, update
 
-from newsletter.delivery import ledger, steering
+from newsletter.database import execute
+from newsletter.delivery import ledger, slots, steering
 from newsletter.delivery.fanout import BATCH_SIZE
 from newsletter.delivery.models import Batch, Delivery, DeliveryState, SenderSlot
 from newsletter.issues.lifecycle import IssueState
@@ -24,13 +25,13 @@ def expire_leases(*, now: datetime) -> int:
 
     The rest of such a batch waits as before. Says how many batches.
     """
-    expired = ledger.execute(
+    expired = execute(
         select(Batch.id, Batch.issue_id)
         .where(Batch.finished_at.is_(None), Batch.lease_until < now)
         .limit(BATCHES_AT_ONCE)
         .with_for_update(skip_locked=True)
     ).all()
-    ledger.execute(
+    execute(
         update(Batch)
         .where(Batch.id.in_([batch.id for batch in expired]))
         .values(fence=Batch.fence + 1, lease_until=None)
@@ -39,7 +40,7 @@ def expire_leases(*, now: datetime) -> int:
     for batch_id, issue_id in expired:
         by_issue[issue_id].append(batch_id)
     for issue_id, batch_ids in by_issue.items():
-        doubted = ledger.execute(
+        doubted = execute(
             update(Delivery)
             .where(Delivery.batch_id.in_(batch_ids), Delivery.state == DeliveryState.SENDING)
             .values(state=DeliveryState.IN_DOUBT, answer=ledger.DIED)
@@ -51,7 +52,7 @@ def expire_leases(*, now: datetime) -> int:
 
 def cut_retries(*, now: datetime) -> int:
     """Put deliveries that are due again into new batches; says how many deliveries."""
-    due = ledger.execute(
+    due = execute(
         select(Delivery.id, Delivery.issue_id, Delivery.edition_id)
         .join(Issue, Issue.id == Delivery.issue_id)
         .where(
@@ -75,7 +76,7 @@ def cut_retries(*, now: datetime) -> int:
 def close_issues(*, now: datetime) -> None:
     """Call issues sent that are, and skip what an answer brought back after a cancellation."""
     states = (IssueState.SENDING, IssueState.CANCELLED)
-    issues = ledger.execute(select(Issue.id, Issue.state).where(Issue.state.in_(states))).all()
+    issues = execute(select(Issue.id, Issue.state).where(Issue.state.in_(states))).all()
     for issue_id, state in issues:
         if state is IssueState.SENDING:
             steering.complete(issue_id, now=now)
@@ -85,28 +86,28 @@ def close_issues(*, now: datetime) -> None:
 
 def openings(*, now: datetime) -> Counter[int]:
     """How many more senders each issue has work and free slots for."""
-    batches = ledger.execute(
+    batches = execute(
         select(Batch.issue_id, func.count())
         .join(Issue, Issue.id == Batch.issue_id)
         .where(ledger.is_claimable())
         .group_by(Batch.issue_id)
     )
-    slots = ledger.execute(
+    free = execute(
         select(SenderSlot.issue_id, func.count())
         .join(Issue, Issue.id == SenderSlot.issue_id)
-        .where(Issue.state == IssueState.SENDING, ledger.is_free(now))
+        .where(Issue.state == IssueState.SENDING, slots.is_free(now))
         .group_by(SenderSlot.issue_id)
     )
-    work, leave = (Counter({row[0]: row[1] for row in rows}) for rows in (batches, slots))
+    work, leave = (Counter({row[0]: row[1] for row in rows}) for rows in (batches, free))
     return work & leave
 
 
 def _cut(issue_id: int, edition_id: int, ordinal: int, delivery_ids: list[int]) -> None:
-    batch_id = ledger.execute(
+    batch_id = execute(
         insert(Batch)
         .values(issue_id=issue_id, edition_id=edition_id, ordinal=ordinal, fence=0)
         .returning(Batch.id)
     ).scalar_one()
-    ledger.execute(
+    execute(
         update(Delivery).where(Delivery.id.in_(delivery_ids)).values(batch_id=batch_id, due_at=None)
     )

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
 from newsletter.database import db, transaction
-from newsletter.delivery import ledger, sending, steering
+from newsletter.delivery import ledger, sending, slots, steering
 from newsletter.delivery.heartbeat import heartbeat
 from newsletter.delivery.models import Batch, SenderSlot
 from newsletter.delivery.progress import progress
@@ -127,7 +127,7 @@ def test_the_slot_of_a_dead_process_is_taken_after_its_lease(app, clock):
 
     assert first.number == second.number
     with transaction():
-        ledger.leave_slot(first)
+        slots.leave_slot(first)
     holder = select(SenderSlot.holder).where(SenderSlot.slot == second.number)
     assert db.session.scalar(holder) == "alive"
 
@@ -354,7 +354,7 @@ def test_no_more_than_a_group_leaves_after_a_pause_and_the_rest_after_it(app, cl
         if not paused.is_set():
             paused.set()
             with app.app_context(), transaction():
-                steering.pause(issue.id)
+                steering.pause(issue.id, who="anna@example.org", now=clock())
         session.behave()  # answered only after it: the next group must see it
 
     paused = Event()
@@ -367,7 +367,7 @@ def test_no_more_than_a_group_leaves_after_a_pause_and_the_rest_after_it(app, cl
         assert len(server.messages) == 4
 
         with transaction():
-            steering.resume(issue.id)
+            steering.resume(issue.id, who="anna@example.org", now=clock())
         send(issue, server.url, clock)
         assert len({message.recipient for message in server.messages}) == 12
     assert states(issue) == {"sent": 12}
@@ -380,7 +380,7 @@ def test_after_a_cancellation_the_rest_is_skipped_with_the_reason(app, clock):
         if not cancelled.is_set():
             cancelled.set()
             with app.app_context(), transaction():
-                steering.cancel(issue.id, now=clock())
+                steering.cancel(issue.id, who="anna@example.org", now=clock())
         session.behave()  # answered only after it: the next group must see it
 
     cancelled = Event()
@@ -391,7 +391,7 @@ def test_after_a_cancellation_the_rest_is_skipped_with_the_reason(app, clock):
     assert states(issue) == {"sent": 4, "skipped": 8}
     assert state_of(issue) is IssueState.CANCELLED
     with pytest.raises(WrongStep), transaction():
-        steering.resume(issue.id)
+        steering.resume(issue.id, who="anna@example.org", now=clock())
 
 
 def test_what_comes_back_after_a_cancellation_is_skipped_by_the_clock(app, clock):
@@ -399,7 +399,7 @@ def test_what_comes_back_after_a_cancellation_is_skipped_by_the_clock(app, clock
 
     def cancel(session):
         with app.app_context(), transaction():
-            steering.cancel(issue.id, now=clock())
+            steering.cancel(issue.id, who="anna@example.org", now=clock())
         session.say("451 4.3.0 try later")
 
     with SmtpServer({"dot": cancel}) as server:

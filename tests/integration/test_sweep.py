@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 
 from newsletter.background import ISSUES, NOTICES, is_consumed, waiting
 from newsletter.database import db, transaction
-from newsletter.delivery import ledger, sweep, tasks
+from newsletter.delivery import ledger, slots, sweep, tasks
 from newsletter.delivery.models import Batch
 from newsletter.delivery.progress import progress
 from newsletter.issues.lifecycle import IssueState
@@ -66,7 +66,8 @@ def test_two_clocks_put_a_delivery_in_doubt_once(app, clock):
     issue = start_issue(readers=40)
     with transaction():
         lease = take_batch(issue, clock)
-        ledger.mark(lease, ledger.waiting(lease)[:10], clock())
+        with ledger.entry(lease.slot, clock()) as entry:
+            entry.mark(lease, [delivery.id for delivery in ledger.waiting(lease)[:10]])
     clock.turn(minutes=2)
 
     def sweep_once():
@@ -85,7 +86,7 @@ def test_senders_are_called_for_as_many_batches_as_there_are_free_slots(app, clo
         take_batch(issue, clock)
         assert sweep.openings(now=clock()) == {issue.id: 2}
         for number in range(settings.senders_per_issue - 2):
-            ledger.take_slot(issue.id, f"worker {number}", clock())
+            slots.take_slot(issue.id, f"worker {number}", clock())
         assert sweep.openings(now=clock()) == {issue.id: 1}
 
 

@@ -1,0 +1,98 @@
+"""A whole group of rows as one parameter of a statement, on both databases.
+
+A statement that takes a list stays the same text however long the list is, so that it is compiled
+and prepared once and goes to the database in one message.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class Numbers(sa.types.TypeDecorator[Sequence[int]]):
+    """Many numbers as one parameter, so that a statement stays the same however many they are."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        """An array on PostgreSQL, JSON on SQLite."""
+        is_sqlite = dialect.name == "sqlite"
+        return dialect.type_descriptor(sa.Text() if is_sqlite else sa.ARRAY(sa.BigInteger()))
+
+    def process_bind_param(self, value: Sequence[int] | None, dialect: Dialect) -> Any:
+        """The numbers as the database takes them."""
+        return json.dumps(value) if dialect.name == "sqlite" else value
+
+
+class Rows(sa.types.TypeDecorator[Sequence[tuple[int, str]]]):
+    """Many pairs of a number and a text as one parameter, in JSON."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[tuple[int, str]] | None, _dialect: Dialect) -> str:
+        """The rows as a list of lists."""
+        return json.dumps(value)
+
+
+class _Among(FunctionElement[bool]):
+    """A number is one of those in a parameter of type `Numbers`."""
+
+    inherit_cache = True
+    type = sa.Boolean()
+
+
+@compiles(_Among)
+def _compile_among(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, numbers = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} = ANY ({numbers})"
+
+
+@compiles(_Among, "sqlite")
+def _compile_among_on_sqlite(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, numbers = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({numbers}))"  # noqa: S608  # compiled parts
+
+
+class _GivenRows(FunctionElement[Any]):
+    """The pairs in a parameter of type `Rows`, as a table of `id` and `words`."""
+
+    inherit_cache = True
+    name = "given"
+
+
+@compiles(_GivenRows)
+def _compile_given_rows(element: _GivenRows, compiler: SQLCompiler, **options: Any) -> str:
+    rows = compiler.process(element.clauses, **options)
+    columns = "(value->>0)::bigint AS id, value->>1 AS words"
+    return f"(SELECT {columns} FROM jsonb_array_elements({rows}::jsonb))"  # noqa: S608  # compiled
+
+
+@compiles(_GivenRows, "sqlite")
+def _compile_given_rows_on_sqlite(
+    element: _GivenRows, compiler: SQLCompiler, **options: Any
+) -> str:
+    rows = compiler.process(element.clauses, **options)
+    columns = "json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS words"
+    return f"(SELECT {columns} FROM json_each({rows}))"  # noqa: S608  # compiled
+
+
+def among(column: InstrumentedAttribute[int], name: str) -> sa.ColumnElement[bool]:
+    """The condition that a number is one of those in the parameter `name`."""
+    return _Among(column, sa.bindparam(name, type_=Numbers()))
+
+
+def given_rows(name: str) -> tuple[sa.ColumnElement[int], sa.ColumnElement[str]]:
+    """The two columns of the pairs in the parameter `name`, a number and a text each."""
+    rows = _GivenRows(sa.bindparam(name, type_=Rows())).table_valued(
+        sa.column("id", sa.BigInteger()), sa.column("words", sa.Text()), name="given"
+    )
+    return rows.c.id, rows.c.words
