@@ -225,6 +225,7 @@ class Settings(BaseSettings):
     smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] | None = None
     smtp_connections: int = Field(default=4, ge=1, le=500)
     senders_per_issue: int = Field(default=8, ge=1, le=1000)
+    give_up_after_hours: int = Field(default=72, ge=1, le=8760)
     messages_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     domain_limits: Annotated[str, AfterValidator(_domain_limits)] = ""
     mail_from: Mailbox = "Libya Weekly Report <news@newsletter.example>"
