@@ -12,6 +12,7 @@ import secrets
 import tempfile
 from contextlib import suppress
 from email.utils import parseaddr
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -201,6 +202,13 @@ Mailbox = Annotated[str, AfterValidator(_mailbox)]
 Domain = Annotated[str, AfterValidator(_domain)]
 
 
+class DoubtsPolicy(StrEnum):
+    """What becomes of deliveries in doubt: they wait for a person, or are sent again."""
+
+    HOLD = "hold"
+    RESEND = "resend"
+
+
 class Settings(BaseSettings):
     """What an operator may set; frozen. Load it with `load_settings`."""
 
@@ -228,6 +236,8 @@ class Settings(BaseSettings):
     give_up_after_hours: int = Field(default=72, ge=1, le=8760)
     messages_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     domain_limits: Annotated[str, AfterValidator(_domain_limits)] = ""
+    doubts: DoubtsPolicy = DoubtsPolicy.HOLD
+    late_after_minutes: int = Field(default=60, ge=1)
     mail_from: Mailbox = "Libya Weekly Report <news@newsletter.example>"
     bounce_domain: Domain = Field(default_factory=_sender_domain)
     list_id: Domain = Field(default_factory=lambda data: f"weekly.{_sender_domain(data)}")
