@@ -1,0 +1,147 @@
+"""Workers, their children and clocks are killed, frozen and asked to end, in the midst of sending.
+
+Three hosts with a worker each and two clocks, over one PostgreSQL and one Valkey.
+"""
+
+import os
+import re
+import signal
+
+import pytest
+
+from tests.chaos.parts import Worker
+from tests.chaos.sink import Order
+from tests.chaos.world import (
+    DELIVERIES,
+    ROUNDS,
+    Chance,
+    Servers,
+    account,
+    connections_of,
+)
+from tests.running import wait_until
+
+pytestmark = pytest.mark.slow
+
+LEASES = "SELECT id FROM batch WHERE lease_until IS NOT NULL"
+SLOTS = "SELECT holder FROM sender_slot WHERE holder IS NOT NULL"
+TAKEN_TASK = re.compile(r"Task delivery\.send_issue\[(\S+)\] received")
+ENDED_TASK = re.compile(r"Task delivery\.send_issue\[(\S+)\] (?:succeeded|raised)")
+
+
+def test_whatever_is_killed_again_and_again_everybody_is_accounted_for(
+    servers: Servers, chance: Chance
+) -> None:
+    port = servers.sink.order(Order(rate=50)).port
+    number = servers.send()
+    doubts = 0
+
+    for _ in range(7 * ROUNDS):
+        servers.wait_until_taken(number, len(servers.taken(number)) + chance.randrange(5, 50))
+        match chance.choice(["child", "child", "main", "host", "clock"]):
+            case "child":
+                doubts += kill_child(chance.choice(servers.workers), port, chance)
+            case "main":
+                doubts += kill_main(chance.choice(servers.workers), port)
+            case "host":
+                doubts += kill_host(chance.choice(servers.workers), port)
+            case "clock":
+                chance.choice(servers.clocks).kill()
+        servers.fill()
+
+    servers.sink.order(Order())
+    servers.wait_for_recovery(number)
+    servers.wait_for_end(number)
+    account(servers, number, doubts_at_most=doubts)
+
+
+def test_when_one_of_three_hosts_dies_for_good_the_others_send_the_rest(servers: Servers) -> None:
+    port = servers.sink.order(Order(rate=50)).port
+    number = servers.send()
+    servers.wait_until_taken(number, 60)
+
+    doubts = kill_host(servers.workers[0], port)
+    servers.clocks[0].kill()
+
+    servers.sink.order(Order())
+    servers.wait_for_recovery(number)
+    servers.wait_for_end(number)
+    account(servers, number, doubts_at_most=doubts)
+
+
+def test_a_deploy_leaves_nobody_in_doubt_and_gives_back_at_once(servers: Servers) -> None:
+    servers.sink.order(Order(rate=50))
+    number = servers.send()
+
+    for most in (60, 200):
+        servers.wait_until_taken(number, most)
+        for part in servers.parts:
+            part.ask_to_end()
+        for part in servers.parts:
+            part.wait_for_end()
+        assert servers.rows(LEASES) == []
+        assert servers.rows(SLOTS) == []
+        states = [row.state for row in servers.rows(DELIVERIES, number=number)]
+        assert states.count("sent") == len(servers.taken(number))
+        assert set(states) == {"queued", "sent"}
+        servers.fill()
+
+    servers.sink.order(Order())
+    servers.wait_for_end(number)
+    account(servers, number, doubts_at_most=0)
+
+
+def test_a_worker_that_was_frozen_past_its_lease_changes_nothing_any_more(
+    servers: Servers,
+) -> None:
+    port = servers.sink.order(Order(rate=50)).port
+    number = servers.send()
+    frozen = servers.workers[0]
+    wait_until(lambda: connections_of(frozen.children(), port), "it sends")
+
+    frozen.signal_all(signal.SIGSTOP)
+    doubts = connections_of(frozen.children(), port)
+    servers.sink.order(Order())
+    servers.wait_for_end(number)
+    before = account(servers, number, doubts_at_most=doubts)
+    written = servers.rows(f"{DELIVERIES} ORDER BY 1", number=number)
+
+    frozen.signal_all(signal.SIGCONT)
+    wait_until(lambda: not unfinished_tasks(frozen), "it has noticed")
+
+    assert servers.rows(f"{DELIVERIES} ORDER BY 1", number=number) == written
+    assert account(servers, number, doubts_at_most=doubts) == before
+
+
+def kill_child(worker: Worker, port: int, chance: Chance) -> int:
+    """Kill one sending process; how many connections it had open."""
+    child = chance.choice(worker.children())
+    worker.signal_all(signal.SIGSTOP)
+    connections = connections_of([child], port)
+    os.kill(child, signal.SIGKILL)
+    worker.signal_all(signal.SIGCONT)
+    return connections
+
+
+def kill_main(worker: Worker, port: int) -> int:
+    """Kill a worker's main process; its children have to notice."""
+    worker.signal_all(signal.SIGSTOP)
+    connections = connections_of(worker.children(), port)
+    worker.signal_all(signal.SIGCONT)
+    worker.kill()
+    return connections
+
+
+def kill_host(worker: Worker, port: int) -> int:
+    """Kill a worker and all its children at once."""
+    worker.signal_all(signal.SIGSTOP)
+    connections = connections_of(worker.children(), port)
+    worker.signal_all(signal.SIGKILL)
+    worker.kill()
+    return connections
+
+
+def unfinished_tasks(worker: Worker) -> set[str]:
+    """What a worker took and has not ended, by its log."""
+    said = worker.log.read_text()
+    return set(TAKEN_TASK.findall(said)) - set(ENDED_TASK.findall(said))
