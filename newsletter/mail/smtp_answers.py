@@ -24,7 +24,6 @@ class Stage(StrEnum):
     RCPT = "rcpt"
     DATA = "data"
     DOT = "dot"
-    QUIT = "quit"
 
 
 class Outcome(StrEnum):
@@ -95,7 +94,21 @@ class Message:
 
 
 class Answered(NamedTuple):
-    """The answer to the message with this key."""
+    """The answer to the message with this key.
+
+    Without `was_cleared` it can be neither accepted nor in doubt.
+    """
 
     key: int
     answer: Answer
+    was_cleared: bool
+
+
+class Turn(NamedTuple):
+    """What happened since the last turn.
+
+    `ready` holds the keys of messages that wait for our word: all but the body is with the relay.
+    """
+
+    answers: list[Answered]
+    ready: list[int]

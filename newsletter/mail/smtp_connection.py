@@ -1,37 +1,35 @@
 """One connection to the relay: a socket that never blocks, and the conversation on it.
 
-Giving up before the final dot costs nothing but another try, so everything up to it shares one
-limit; after it a short limit would only manufacture doubt (RFC 5321 4.5.3.2.6).
+Giving up before the final dot costs nothing but another try; after it a short limit would only
+manufacture doubt (RFC 5321 4.5.3.2.6).
 """
 
 import contextlib
 import errno
+import math
 import os
 import selectors
 import socket
 import ssl
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from time import monotonic
 
 from newsletter.mail.smtp_address import RelayAddress
-from newsletter.mail.smtp_answers import Answer, Answered, Message, Outcome, Stage
-from newsletter.mail.smtp_protocol import CLOSING, Conversation
+from newsletter.mail.smtp_answers import Message, Turn
+from newsletter.mail.smtp_protocol import Conversation
+from newsletter.mail.smtp_socket import TLS_RECORD, Candidate, Resolver, first_octets, in_words
 
-_READ_SIZE = 65536
 _BUFFERS_AT_ONCE = 512  # sendmsg takes 1,024
-_TLS_RECORD = 16384
-
-_Candidate = tuple[int, int, int, tuple[str | int, ...] | tuple[int, bytes] | str]
 
 
 @dataclass(frozen=True)
 class Limits:
     """How long to wait, in seconds, and when to close a connection.
 
-    `connect` is for opening the socket, `before_dot` for everything up to the final dot
-    together, `after_dot` for the answer to it, `idle` for keeping a connection without use.
+    `connect` is for opening the socket, `before_dot` for everything up to 354 together and again
+    for the body, `after_dot` for the answer to it, `idle` for keeping a connection without use.
     """
 
     connect: float = 30
@@ -40,108 +38,176 @@ class Limits:
     idle: float = 30
     messages_per_connection: int = 500
 
+    @property
+    def shortest_wait(self) -> float:
+        """No wait that begins now is over sooner."""
+        return min(self.connect, self.before_dot, self.after_dot)
+
+
+@dataclass(frozen=True)
+class Route:
+    """What all connections to one relay have in common."""
+
+    address: RelayAddress
+    helo: str
+    limits: Limits
+    tls: ssl.SSLContext | None
+    resolver: Resolver
+    selector: selectors.BaseSelector
+    turn: Turn
+
 
 class Connection:
-    """Carries one message after the other; opened when it is needed and again when it broke.
+    """Carries messages one behind the other; opened when it is needed and again when it broke.
 
-    After `carry`, call `step` whenever the selector names this connection and `give_up_at` when
-    `deadline` has passed, until `answered` is there.
+    `offer`, `clear` and `withdraw` only say what is wanted; `flush` does it. After that, call
+    `step` whenever the selector names this connection, and `check` when `deadline` has passed.
+    What happens is told in the turn.
     """
 
-    def __init__(
-        self,
-        address: RelayAddress,
-        helo: str,
-        limits: Limits,
-        tls: ssl.SSLContext | None,
-        selector: selectors.BaseSelector,
-    ) -> None:
-        self.answered: Answered | None = None
-        self._address = address
-        self._helo = helo
-        self._limits = limits
-        self._tls = tls
-        self._selector = selector
-        self._talk = Conversation(address, helo)
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._limits = route.limits
+        self._talk = Conversation(route.address, route.helo, route.turn)
         self._socket: socket.socket | None = None
-        self._candidates: deque[_Candidate] = deque()
+        self._candidates: deque[Candidate] = deque()
         self._is_connected = False
         self._watched = 0
-        self._is_used = False
         self._carried = 0
         self._knocked_at = 0.0
-        self._begun_at = 0.0
+        self._since = 0.0
+        self._settled = 0
         self._dot_left_at: float | None = None
-        self._idle_since = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a socket, connected or on its way."""
+        return self._socket is not None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a message may be offered; a worn connection is renewed between two messages."""
+        talk = self._talk
+        return talk.has_room and not (talk.is_leaving and self._is_worn)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is a message on it."""
+        return self._talk.is_leaving or not self._talk.has_room
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether a message would have to wait for the answer to the one before."""
+        return self._talk.is_leaving
 
     @property
     def deadline(self) -> float:
         """When to give up what is being waited for, on the monotonic clock."""
+        if self._socket is None:
+            return math.inf
         if self._dot_left_at is not None:
             return self._dot_left_at + self._limits.after_dot
-        overall = self._begun_at + self._limits.before_dot
-        if self._is_connected:
+        overall = self._since + self._limits.before_dot
+        if not self._is_connected:
+            return min(overall, self._knocked_at + self._limits.connect)
+        if self._talk.is_waiting:
             return overall
-        return min(overall, self._knocked_at + self._limits.connect)
+        return self._since + self._limits.idle if self._talk.is_idle else math.inf
 
-    def carry(self, message: Message) -> None:
-        """Begin a message, on the open connection if that is still good."""
-        self.answered = None
-        self._message = message
-        self._begun_at = monotonic()
-        self._dot_left_at = None
-        if self._is_good():
-            self._is_used = True
-            self._talk.begin(message)
-            self.step()
-        else:
+    # What the caller wants
+
+    def offer(self, message: Message) -> None:
+        """Take a message, on the open connection if that is still good."""
+        now = monotonic()
+        if self._talk.is_idle and (self._is_worn or now >= self._since + self._limits.idle):
             self.close()
-            self._open()
+        if not self._talk.is_leaving:
+            self._since = now
+        self._talk.offer(message)
+        self._carried += 1
 
-    def step(self) -> None:
-        """Do what can be done without waiting."""
-        try:
-            self._advance()
-        except OSError as error:
-            self._talk.lose(_sentence(error))
+    def clear(self) -> None:
+        """Let the body of the message that is ready leave."""
+        self._talk.clear()
+        self._since = monotonic()
+
+    def withdraw(self, key: int) -> None:
+        """Let nothing more of an uncleared message leave."""
+        self._talk.withdraw(key)
         self._settle()
 
-    def give_up_at(self, now: float) -> None:
-        """Settle the message by how far it had come, if its time is over."""
-        if self.answered or now < self.deadline:
-            return
-        if self._candidates and not self._is_connected:
-            self._knock()
-        else:
-            self._talk.lose("The server did not answer in time.")
-        self._settle()
+    def flush(self) -> None:
+        """Do what is wanted, as far as it goes without waiting."""
+        if self._socket is None:
+            if self.is_busy:
+                self._open()
+        elif self._is_connected and not self._talk.wants_tls:
+            self._talk.pump()
+            self._attempt(self._speak)
 
     def close(self) -> None:
-        """Say goodbye if the server listens, and do not wait: nothing depends on its reply."""
+        """Say goodbye if the server listens, and do not wait: nothing depends on its reply.
+
+        A message that is under way gets no answer.
+        """
         if self._socket and self._talk.is_idle:
             self._talk.quit()
             with contextlib.suppress(OSError):  # it is gone already, which is what we want
                 self._write(self._socket)
         self._drop()
 
-    def _is_good(self) -> bool:
-        return (
-            self._talk.is_idle
-            and self._carried < self._limits.messages_per_connection
-            and self._begun_at - self._idle_since < self._limits.idle
-        )
+    # What happens
+
+    def step(self) -> None:
+        """Do what can be done without waiting."""
+        self._attempt(self._advance)
+
+    def check(self, now: float) -> None:
+        """Give up what takes too long; close what nobody uses."""
+        if now < self.deadline:
+            return
+        if self._talk.is_idle:
+            self.close()
+        elif self._candidates and not self._is_connected:
+            self._knock()
+            self._settle()
+        else:
+            self._talk.give_up("The server did not answer in time.")
+            self._settle()
+
+    @property
+    def _is_worn(self) -> bool:
+        return self._carried >= self._limits.messages_per_connection
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except OSError as error:
+            self._talk.lose(in_words(error))
+        self._settle()
+
+    def _settle(self) -> None:
+        """Note what time it was when something began, and clean up behind the end."""
+        talk = self._talk
+        if talk.settled != self._settled:
+            self._settled = talk.settled
+            self._since = monotonic()
+            self._dot_left_at = None
+        if self._dot_left_at is None and talk.dot_can_have_left:
+            self._dot_left_at = monotonic()
+        if talk.is_over:
+            self._drop()
+            if talk.unheard:
+                self.offer(talk.unheard)
+                self._open()
 
     # Opening
 
     def _open(self) -> None:
-        self._is_used = False
-        self._carried = 0
-        self._talk = Conversation(self._address, self._helo)
-        self._talk.begin(self._message)
         try:
-            self._candidates = _resolve(self._address)
+            self._candidates = self._route.resolver.candidates()
         except OSError as error:
-            self._talk.lose(_sentence(error))
+            self._talk.lose(in_words(error))
         else:
             self._knock()
         self._settle()
@@ -149,7 +215,7 @@ class Connection:
     def _knock(self) -> None:
         """Try the addresses of the host in turn until one may answer."""
         while self._candidates:
-            self._drop()
+            self._hang_up()
             self._knocked_at = monotonic()
             family, kind, protocol, where = self._candidates.popleft()
             try:
@@ -172,7 +238,7 @@ class Connection:
 
     def _fail_to_connect(self, error: OSError) -> None:
         if not self._candidates:
-            self._talk.lose(_sentence(error))
+            self._talk.lose(in_words(error))
 
     def _finish_connecting(self, new: socket.socket) -> None:
         error = new.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -186,12 +252,12 @@ class Connection:
 
     def _has_shaken_hands(self, plain: socket.socket) -> bool:
         """Encrypt; give False while the server has its turn."""
-        if self._tls is None:
+        if self._route.tls is None:
             raise ssl.SSLError("There is nothing to verify a certificate with.")
         if not isinstance(plain, ssl.SSLSocket):
             self._watch(0)  # wrapping takes the descriptor away, even when it fails
-            plain = self._socket = self._tls.wrap_socket(
-                plain, server_hostname=self._address.host, do_handshake_on_connect=False
+            plain = self._socket = self._route.tls.wrap_socket(
+                plain, server_hostname=self._route.address.host, do_handshake_on_connect=False
             )
         try:
             plain.do_handshake()
@@ -217,11 +283,15 @@ class Connection:
             self._exchange(self._socket)
 
     def _exchange(self, line: socket.socket) -> None:
+        self._read(line)
+        self._speak()
+
+    def _speak(self) -> None:
+        line = self._socket
+        if line is None:
+            return
         try:
             self._write(line)
-            self._read(line)
-            if not self._talk.is_over:
-                self._write(line)
         except OSError:
             self._read(line)  # the server may have said why before it hung up
             raise
@@ -240,15 +310,15 @@ class Connection:
     def _write_some(self, line: socket.socket) -> None:
         outgoing = self._talk.outgoing
         if isinstance(line, ssl.SSLSocket):
-            record = _first_octets(outgoing)
+            record = first_octets(outgoing)
             self._talk.reached(len(record))  # once encrypted, nobody can tell how much has left
             self._talk.written(line.send(record))
         else:
-            self._talk.written(line.sendmsg(list(islice(outgoing, _BUFFERS_AT_ONCE))))
+            self._talk.written(line.sendmsg(outgoing[:_BUFFERS_AT_ONCE]))
 
     def _read(self, line: socket.socket) -> None:
         try:
-            data = line.recv(_READ_SIZE)
+            data = line.recv(TLS_RECORD)  # no less, or a decrypted rest would wait unseen
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
         if data:
@@ -256,45 +326,22 @@ class Connection:
         else:
             self._talk.lose("The server closed the connection.")
 
-    def _settle(self) -> None:
-        if self._talk.is_over:
-            self._drop()
-        if self._talk.answers:
-            answered = self._talk.answers.popleft()
-            if self._was_gone_before(answered.answer):
-                self._open()
-                return
-            self.answered = answered
-            self._carried += 1
-            self._idle_since = monotonic()
-        elif self._dot_left_at is None and self._talk.dot_can_have_left:
-            self._dot_left_at = monotonic()
-
-    def _was_gone_before(self, answer: Answer) -> bool:
-        """Whether the server had left a connection in use before it heard of the new message."""
-        return (
-            self._is_used
-            and answer.outcome is Outcome.NOT_NOW
-            and answer.stage in (Stage.RESET, Stage.MAIL)
-            and answer.code in (None, CLOSING)
-            and monotonic() < self.deadline
-        )
-
     # The socket
 
     def _watch(self, events: int) -> None:
         if self._socket is None or events == self._watched:
             return
         descriptor = self._socket.fileno()
+        selector = self._route.selector
         if not events:
-            self._selector.unregister(descriptor)
+            selector.unregister(descriptor)
         elif self._watched:
-            self._selector.modify(descriptor, events, self)
+            selector.modify(descriptor, events, self)
         else:
-            self._selector.register(descriptor, events, self)
+            selector.register(descriptor, events, self)
         self._watched = events
 
-    def _drop(self) -> None:
+    def _hang_up(self) -> None:
         if self._socket is None:
             return
         self._watch(0)
@@ -302,29 +349,11 @@ class Connection:
         self._socket = None
         self._is_connected = False
 
-
-def _resolve(address: RelayAddress) -> deque[_Candidate]:
-    if address.path is not None:
-        return deque([(socket.AF_UNIX, socket.SOCK_STREAM, 0, address.path)])
-    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    return deque((family, kind, protocol, where) for family, kind, protocol, _, where in found)
-
-
-def _first_octets(buffers: deque[bytes | memoryview]) -> bytes:
-    """One TLS record at most; the same again, or longer, as long as nothing was taken away."""
-    taken: list[memoryview] = []
-    room = _TLS_RECORD
-    for buffer in buffers:
-        taken.append(memoryview(buffer)[:room])
-        room -= len(taken[-1])
-        if not room:
-            break
-    return b"".join(taken)
-
-
-def _sentence(error: OSError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"The certificate of the server is not trusted: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return f"The encrypted connection failed: {error.reason or error}"
-    return error.strerror or str(error)
+    def _drop(self) -> None:
+        """Be as new."""
+        self._hang_up()
+        self._candidates.clear()
+        self._talk = Conversation(self._route.address, self._route.helo, self._route.turn)
+        self._carried = 0
+        self._settled = 0
+        self._dot_left_at = None

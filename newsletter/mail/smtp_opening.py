@@ -63,10 +63,10 @@ def _hello(helo: str) -> _Steps:
     reply = yield Say(Stage.HELLO, f"EHLO {helo}".encode("ascii"))
     if reply.is_refused_for_good:
         reply = yield Say(Stage.HELLO, f"HELO {helo}".encode("ascii"))
-        reply = reply._replace(text_lines=reply.text_lines[:1])
+        reply = reply._replace(lines=reply.lines[:1])
     if not reply.is_positive:
         raise Broken("The server did not like our greeting.", reply)
-    words = [line.upper().partition(" ") for line in reply.text_lines[1:]]
+    words = [line.upper().partition(" ") for line in reply.words[1:]]
     return {keyword: parameters for keyword, _, parameters in words}
 
 

@@ -1,51 +1,50 @@
 """The client's half of SMTP, without a socket: bytes in, bytes out, one answer per message.
 
-A `Conversation` knows at each instant whether the final dot of a message can have left, which
-is all that separates "nothing was sent" from "in doubt" when the line breaks. It never raises
-for what a server says: whatever that is, every message begun ends in an `Answer`.
+A `Conversation` holds at most two messages: one that is `leaving` (its final dot is queued or
+gone) and behind it one that is `upcoming` (its envelope waits, is under way, or is done). Of the
+upcoming one no octet of the body leaves before `clear`. It knows at each instant whether the
+final dot of the leaving one can have left, which is all that separates "nothing was sent" from
+"in doubt" when the line breaks. It never raises for what a server says.
 
-Commands wait in a script and leave one at a time, or in groups where the server offers
-PIPELINING (RFC 2920): DATA ends a group, a final dot may begin one.
+Where the server offers PIPELINING (RFC 2920), an envelope goes in one group, and a final dot may
+begin that group. Elsewhere every command waits for the reply to the one before.
 """
 
+import math
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
-from typing import NamedTuple
 
 from newsletter.mail.smtp_address import RelayAddress
-from newsletter.mail.smtp_answers import Answer, Answered, Message, Outcome, Stage
+from newsletter.mail.smtp_answers import Answer, Answered, Message, Outcome, Stage, Turn
 from newsletter.mail.smtp_opening import Broken, Extensions, Handshake, Say, open_session
 from newsletter.mail.smtp_replies import Garbled, Reply, ReplyReader
 
-_Handler = Callable[[Reply], None]
-_MAY_BE_FOLLOWED = {Stage.RESET, Stage.MAIL, Stage.RCPT, Stage.DOT}
-CLOSING = 421
+_ENVELOPE = (Stage.MAIL, Stage.RCPT, Stage.DATA)
+_CLOSING = 421
 _GO_AHEAD = 354
 _FINAL_DOT = b".\r\n"
-_SECURED = Reply(220, ("encrypted",))
+_SECURED = Reply(220, (b"encrypted",))
 _OUT_OF_TURN = "The server spoke out of turn."
 _OUT_OF_ORDER = "The server answered out of order."
 
 
 @dataclass(slots=True, eq=False)
 class _Transaction:
-    """A message on its way; `dot_at` is where in the stream of octets its final dot begins."""
+    """A message on its way.
+
+    `asked` counts the commands of its envelope that were said; `dot_at` is where in the stream
+    of octets its final dot begins. It `may_move` to a new connection if this one, which was good
+    for others before, proves to be dead.
+    """
 
     message: Message
+    may_move: bool
+    asked: int = 0
+    is_ready: bool = False
+    is_cleared: bool = False
+    is_withdrawn: bool = False
     answer: Answer | None = None
-    dot_at: int | None = None
-
-
-class _Command(NamedTuple):
-    """A line to be said (or nothing), and what its reply means."""
-
-    stage: Stage
-    line: bytes
-    on_reply: _Handler
-    transaction: _Transaction | None = None
+    dot_at: float = math.inf
 
 
 class Conversation:
@@ -53,40 +52,62 @@ class Conversation:
 
     The caller moves octets: it gives what it reads to `receive`, writes what stands in
     `outgoing` and reports it with `reached` (may leave now) and `written` (did leave). It does
-    the TLS handshake when `wants_tls` is true, and takes finished messages from `answers`.
+    the TLS handshake when `wants_tls` is true. What happens to messages is told in the turn. A
+    message that the server had left before it heard of it stands in `unheard` at the end instead.
     """
 
-    def __init__(self, address: RelayAddress, helo: str) -> None:
-        self.outgoing: deque[bytes | memoryview] = deque()
-        self.answers: deque[Answered] = deque()
+    def __init__(self, address: RelayAddress, helo: str, turn: Turn) -> None:
+        self.outgoing: list[bytes | memoryview] = []
+        self.unheard: Message | None = None
+        self.settled = 0
         self.wants_tls = False
         self.is_over = False
+        self._turn = turn
         self._opening = open_session(address, helo)
-        self._is_ready = False
-        self._stage = Stage.CONNECT
+        self._is_open = False
+        self._is_used = False
+        self._is_pipelining = False
         self._extensions: Extensions = {}
+        self._stage = Stage.CONNECT
         self._replies = ReplyReader()
-        self._script: deque[_Command] = deque()
-        self._expected: deque[_Command] = deque()
-        self._transactions: deque[_Transaction] = deque()
+        self._expected: deque[Stage] = deque()
+        self._leaving: _Transaction | None = None
+        self._upcoming: _Transaction | None = None
         self._octets_queued = 0
         self._octets_written = 0
         self._octets_reached = 0
 
     @property
     def stage(self) -> Stage:
-        """What is being waited for."""
-        return self._expected[0].stage if self._expected else self._stage
+        """What is being waited for, or what was heard last."""
+        return self._expected[0] if self._expected else self._stage
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a message may be offered."""
+        return self._upcoming is None and not self.is_over
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether there is a message whose final dot is queued or gone."""
+        return self._leaving is not None
 
     @property
     def is_idle(self) -> bool:
-        """Whether a message could be begun at once."""
-        return self._is_ready and not self.is_over and not self._transactions
+        """Whether it is open and nothing is under way."""
+        return self._is_open and not (self._leaving or self._upcoming or self.is_over)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is the server's turn to say something."""
+        return not self.is_over and (not self._is_open or bool(self._expected))
 
     @property
     def dot_can_have_left(self) -> bool:
         """Whether a message is in doubt until its answer comes."""
-        return any(self._has_left(transaction) for transaction in self._transactions)
+        return self._leaving is not None and self._has_left(self._leaving)
+
+    # What the caller wants
 
     def connected(self) -> None:
         """The socket is open."""
@@ -96,20 +117,60 @@ class Conversation:
         """The TLS handshake is done."""
         self.wants_tls = False
         self._go_on_opening(_SECURED)
-        self._pump()
 
-    def begin(self, message: Message) -> None:
-        """Send a message as soon as the server is ready for it."""
-        transaction = _Transaction(message)
-        self._transactions.append(transaction)
-        if self._is_ready:
-            self._start(transaction)
-            self._pump()
+    def offer(self, message: Message) -> None:
+        """Say its envelope with the next `pump`, as soon as the server is ready for it."""
+        if not self.has_room:
+            raise ValueError("There is no room for a message on this connection.")
+        self._upcoming = _Transaction(message, may_move=self._is_used)
+        self._is_used = True
+
+    def clear(self) -> None:
+        """Let the body and the final dot of the message that is ready leave."""
+        if self._upcoming is None or not self._upcoming.is_ready:
+            raise ValueError("Only a message that is ready can be cleared.")
+        self._upcoming.is_cleared = True
+        self._queue(*self._upcoming.message.parts)
+        self._queue_dot(self._upcoming)
+
+    def withdraw(self, key: int) -> None:
+        """Let nothing more of an uncleared message leave, and give no answer for it.
+
+        After 354 there is no way back in SMTP but to close the connection.
+        """
+        upcoming = self._upcoming
+        if upcoming is None or upcoming.message.key != key:
+            if self._leaving:  # with a lone dot: there is no body to be held back
+                self._leaving.is_withdrawn = True
+        elif not upcoming.asked:
+            self._upcoming = None
+        else:
+            upcoming.is_withdrawn = True
+            if upcoming.is_ready:
+                self._end("The message was withdrawn.")
+
+    def pump(self) -> None:
+        """Queue the commands that may leave: the next one, or an envelope as a group."""
+        upcoming = self._upcoming
+        if upcoming is None or not self._is_open:
+            return
+        if not upcoming.asked and self._refuses_size_of(upcoming):
+            return
+        if self._is_pipelining:
+            if not upcoming.asked:
+                self._queue(b"".join(self._line(stage, upcoming.message) for stage in _ENVELOPE))
+                self._expected.extend(_ENVELOPE)
+                upcoming.asked = len(_ENVELOPE)
+        elif not self._expected and upcoming.asked < len(_ENVELOPE):
+            stage = _ENVELOPE[upcoming.asked]
+            self._say(stage, self._line(stage, upcoming.message))
+            upcoming.asked += 1
 
     def quit(self) -> None:
-        """Say goodbye."""
-        self._ask(Stage.QUIT, b"QUIT", self._on_quit)
-        self._pump()
+        """Say goodbye; nobody waits for the reply."""
+        self._queue(b"QUIT\r\n")
+
+    # What the wire does
 
     def receive(self, data: bytes) -> None:
         """Take in what the server said."""
@@ -124,12 +185,19 @@ class Conversation:
             self._end(str(end), end.reply)
         except Garbled as end:
             self._end(str(end))
-        self._pump()
+        else:
+            self.pump()
 
     def lose(self, reason: str) -> None:
         """The connection is gone: settle what was under way."""
         if not self.is_over:
             self._end(reason)
+
+    def give_up(self, reason: str) -> None:
+        """The server took too long: settle what was under way, for nothing is left to try."""
+        if self._upcoming:
+            self._upcoming.may_move = False
+        self.lose(reason)
 
     def reached(self, octets: int) -> None:
         """So many octets of `outgoing` may leave from now on, whether we hear of it or not."""
@@ -139,21 +207,47 @@ class Conversation:
         """So many octets of `outgoing` have left; the rest stays, uncopied."""
         self.reached(octets)
         self._octets_written += octets
-        while self.outgoing and octets >= len(self.outgoing[0]):
-            octets -= len(self.outgoing.popleft())
-        if octets:
-            self.outgoing[0] = memoryview(self.outgoing[0])[octets:]
+        if self._octets_written == self._octets_queued:
+            self.outgoing.clear()
+            return
+        gone = 0
+        while octets >= len(self.outgoing[gone]):
+            octets -= len(self.outgoing[gone])
+            gone += 1
+        del self.outgoing[:gone]
+        self.outgoing[0] = memoryview(self.outgoing[0])[octets:]
 
-    # Setting up
+    # What the server said
+
+    def _take(self, reply: Reply) -> None:
+        if not self._expected:
+            raise Broken(_OUT_OF_TURN, reply)
+        stage = self._expected[0]
+        if reply.code == _CLOSING:
+            self._note_refusal(stage, reply)
+            raise Broken("The server closed the connection.", reply)
+        if stage is Stage.DOT and self._leaving:
+            self._on_dot(self._leaving, reply)
+        elif stage in _ENVELOPE and self._upcoming:
+            self._on_envelope(self._upcoming, stage, reply)
+        elif stage is Stage.RESET:
+            self._on_reset(reply)
+        else:
+            self._go_on_opening(reply)
+        self._stage = stage
+        self._expected.popleft()
+
+    def _refuse_what_nobody_asked_for(self) -> None:
+        if self._replies.is_unfinished and not self._expected:
+            raise Broken(_OUT_OF_TURN)
 
     def _go_on_opening(self, reply: Reply) -> None:
         try:
             step = self._opening.send(reply)
         except StopIteration as end:
             self._extensions = end.value
-            self._is_ready = True
-            for transaction in list(self._transactions):
-                self._start(transaction)
+            self._is_pipelining = "PIPELINING" in self._extensions
+            self._is_open = True
         else:
             self._do(step)
 
@@ -163,136 +257,138 @@ class Conversation:
             self._replies = ReplyReader()
             self.wants_tls = True
         elif step.line is None:
-            self._expected.append(_Command(step.stage, b"", self._go_on_opening))
+            self._expected.append(step.stage)
         else:
-            self._ask(step.stage, step.line, self._go_on_opening)
+            self._say(step.stage, step.line + b"\r\n")
 
-    # One message
-
-    def _start(self, transaction: _Transaction) -> None:
-        message = transaction.message
-        most = self._extensions.get("SIZE", "")
-        if most.isdecimal() and 0 < int(most) < message.size:
-            transaction.answer = Answer(
-                Outcome.NEVER, Stage.MAIL, f"The relay takes at most {most} octets.", status="5.3.4"
-            )
-            self._finish(transaction)
-            return
-        size = f" SIZE={message.size}" if "SIZE" in self._extensions else ""
-        on_envelope = partial(self._on_envelope, transaction)
-        on_data = partial(self._on_data, transaction)
-        mail = f"MAIL FROM:<{message.sender}>{size}".encode("ascii")
-        rcpt = f"RCPT TO:<{message.recipient}>".encode("ascii")
-        self._ask(Stage.MAIL, mail, on_envelope, transaction)
-        self._ask(Stage.RCPT, rcpt, on_envelope, transaction)
-        self._ask(Stage.DATA, b"DATA", on_data, transaction)
-
-    def _on_envelope(self, transaction: _Transaction, reply: Reply) -> None:
+    def _on_envelope(self, upcoming: _Transaction, stage: Stage, reply: Reply) -> None:
+        is_last = len(self._expected) == 1
         if reply.is_refused:
-            self._refuse(transaction, reply)
+            self._note_refusal(stage, reply)
+        elif stage is Stage.DATA:
+            if reply.code != _GO_AHEAD:
+                raise Broken(_OUT_OF_ORDER, reply)
+            self._on_go_ahead(upcoming)
+            return
         elif not reply.is_positive:
             raise Broken(_OUT_OF_ORDER, reply)
+        if is_last and (upcoming.answer or upcoming.is_withdrawn):
+            self._say(Stage.RESET, b"RSET\r\n")
+            self._upcoming = None
+            self._tell(upcoming)
 
-    def _on_data(self, transaction: _Transaction, reply: Reply) -> None:
-        if reply.is_refused:
-            self._refuse(transaction, reply)
-        elif reply.code != _GO_AHEAD:
-            raise Broken(_OUT_OF_ORDER, reply)
-        else:
-            if transaction.answer is None:
-                self._queue(*transaction.message.parts)
+    def _on_go_ahead(self, upcoming: _Transaction) -> None:
+        if upcoming.is_withdrawn:
+            raise Broken("The message was withdrawn.")
+        if upcoming.answer:
             # after a refusal the dot stands alone and ends an empty message (RFC 2920 3.1)
-            transaction.dot_at = self._octets_queued
-            self._queue(_FINAL_DOT)
-            on_dot = partial(self._on_dot, transaction)
-            self._expected.append(_Command(Stage.DOT, b"", on_dot, transaction))
+            self._queue_dot(upcoming)
+        else:
+            upcoming.is_ready = True
+            self._turn.ready.append(upcoming.message.key)
 
-    def _on_dot(self, transaction: _Transaction, reply: Reply) -> None:
-        is_complete = self._octets_written >= (transaction.dot_at or 0) + len(_FINAL_DOT)
-        if transaction.answer is None and (reply.is_refused or (reply.is_positive and is_complete)):
-            transaction.answer = Answer.to(reply, Stage.DOT)
-        if transaction.answer is None or not is_complete:
+    def _on_dot(self, leaving: _Transaction, reply: Reply) -> None:
+        is_complete = self._octets_written >= leaving.dot_at + len(_FINAL_DOT)
+        if leaving.answer is None and (reply.is_refused or (reply.is_positive and is_complete)):
+            leaving.answer = Answer.to(reply, Stage.DOT)
+        if leaving.answer is None or not is_complete:
             raise Broken(_OUT_OF_ORDER, reply)
-        self._finish(transaction)
-
-    def _refuse(self, transaction: _Transaction, reply: Reply) -> None:
-        if transaction.answer is None:
-            transaction.answer = Answer.to(reply, self.stage)
-        self._script = deque(
-            command for command in self._script if command.transaction is not transaction
-        )
-        others = islice(self._expected, 1, None)
-        if not any(expected.transaction is transaction for expected in others):
-            self._script.appendleft(_Command(Stage.RESET, b"RSET", self._on_reset))
-            self._finish(transaction)
-
-    def _finish(self, transaction: _Transaction) -> None:
-        self._transactions.remove(transaction)
-        if transaction.answer:
-            self.answers.append(Answered(transaction.message.key, transaction.answer))
+        self._leaving = None
+        self._tell(leaving)
 
     def _on_reset(self, reply: Reply) -> None:
         if not reply.is_positive:
             raise Broken("The server did not forget the last message.", reply)
 
-    def _on_quit(self, reply: Reply) -> None:
-        raise Broken("We said goodbye.", reply)
+    def _note_refusal(self, stage: Stage, reply: Reply) -> None:
+        """The first no to a message is its answer."""
+        concerned = self._leaving if stage is Stage.DOT else self._upcoming
+        if stage not in (*_ENVELOPE, Stage.DOT):
+            return
+        if concerned and concerned.answer is None:
+            concerned.answer = Answer.to(reply, stage)
 
-    # The wire
+    # What we say
 
-    def _ask(
-        self,
-        stage: Stage,
-        line: bytes,
-        on_reply: _Handler,
-        transaction: _Transaction | None = None,
-    ) -> None:
-        self._script.append(_Command(stage, line, on_reply, transaction))
+    def _line(self, stage: Stage, message: Message) -> bytes:
+        match stage:
+            case Stage.MAIL:
+                size = f" SIZE={message.size}" if "SIZE" in self._extensions else ""
+                line = f"MAIL FROM:<{message.sender}>{size}\r\n"
+            case Stage.RCPT:
+                line = f"RCPT TO:<{message.recipient}>\r\n"
+            case _:
+                line = "DATA\r\n"
+        return line.encode("ascii")
 
-    def _take(self, reply: Reply) -> None:
-        if not self._expected:
-            raise Broken(_OUT_OF_TURN, reply)
-        stage, _, on_reply, transaction = self._expected[0]
-        if reply.code == CLOSING:
-            if transaction and transaction.answer is None:
-                transaction.answer = Answer.to(reply, stage)
-            raise Broken("The server closed the connection.", reply)
-        on_reply(reply)
-        self._stage = stage
-        self._expected.popleft()
+    def _refuses_size_of(self, transaction: _Transaction) -> bool:
+        most = self._extensions.get("SIZE", "")
+        if not most.isdecimal() or not 0 < int(most) < transaction.message.size:
+            return False
+        transaction.answer = Answer(
+            Outcome.NEVER, Stage.MAIL, f"The relay takes at most {most} octets.", status="5.3.4"
+        )
+        self._upcoming = None
+        self._tell(transaction)
+        return True
 
-    def _refuse_what_nobody_asked_for(self) -> None:
-        if self._replies.is_unfinished and not self._expected:
-            raise Broken(_OUT_OF_TURN)
+    def _say(self, stage: Stage, line: bytes) -> None:
+        self._queue(line)
+        self._expected.append(stage)
 
-    def _pump(self) -> None:
-        """Let the commands leave that may: one, or as many as go together in a group."""
-        while self._script and self._may_ask_more():
-            command = self._script.popleft()
-            self._queue(command.line + b"\r\n")
-            self._expected.append(command)
-
-    def _may_ask_more(self) -> bool:
-        if not self._expected:
-            return True
-        return "PIPELINING" in self._extensions and self._expected[-1].stage in _MAY_BE_FOLLOWED
+    def _queue_dot(self, transaction: _Transaction) -> None:
+        transaction.dot_at = self._octets_queued
+        self._say(Stage.DOT, _FINAL_DOT)
+        self._leaving, self._upcoming = transaction, None
 
     def _queue(self, *buffers: bytes) -> None:
         self.outgoing.extend(buffers)
         self._octets_queued += sum(map(len, buffers))
 
     def _has_left(self, transaction: _Transaction) -> bool:
-        return transaction.dot_at is not None and self._octets_reached > transaction.dot_at
+        return self._octets_reached > transaction.dot_at
+
+    # What becomes of a message
+
+    def _tell(self, transaction: _Transaction) -> None:
+        self.settled += 1
+        message, answer = transaction.message, transaction.answer
+        if answer and not transaction.is_withdrawn:
+            self._turn.answers.append(Answered(message.key, answer, transaction.is_cleared))
 
     def _end(self, text: str, reply: Reply | None = None) -> None:
-        """Nothing more will be said or heard: settle every message by how far it had come."""
-        stage = self.stage
-        for transaction in self._transactions:
-            outcome = Outcome.IN_DOUBT if self._has_left(transaction) else Outcome.NOT_NOW
-            answer = transaction.answer or Answer.without(outcome, stage, text, reply)
-            self.answers.append(Answered(transaction.message.key, answer))
+        """Nothing more will be said or heard: settle both messages by how far they had come."""
+        leaving, upcoming = self._leaving, self._upcoming
+        if leaving:
+            outcome = Outcome.NOT_NOW
+            if leaving.is_cleared and self._has_left(leaving):
+                outcome = Outcome.IN_DOUBT
+            leaving.answer = leaving.answer or Answer.without(outcome, Stage.DOT, text, reply)
+            self._tell(leaving)
+        if upcoming and upcoming.message.key in self._turn.ready:
+            self._turn.ready.remove(upcoming.message.key)
+        if upcoming and self._is_unheard(upcoming, reply):
+            self.unheard = upcoming.message
+        elif upcoming:
+            stage = Stage.MAIL if leaving else self.stage
+            about_it = None if leaving else reply
+            upcoming.answer = upcoming.answer or Answer.without(
+                Outcome.NOT_NOW, stage, text, about_it
+            )
+            self._tell(upcoming)
+        self._stage = self.stage
         self.is_over = True
         self.wants_tls = False
-        self._stage = stage
-        for waiting in (self._transactions, self._script, self._expected, self.outgoing):
-            waiting.clear()
+        self._leaving = self._upcoming = None
+        self._expected.clear()
+        self.outgoing.clear()
+
+    def _is_unheard(self, upcoming: _Transaction, reply: Reply | None) -> bool:
+        """Whether a server that was spoken to before had left when this message came."""
+        has_replied = upcoming.asked > 0 and Stage.MAIL not in self._expected
+        return (
+            self._is_open
+            and upcoming.may_move
+            and not (self._leaving or upcoming.is_withdrawn or has_replied)
+            and (reply is None or reply.code == _CLOSING)
+        )

@@ -1,9 +1,10 @@
 """What a relay says: cut into replies, within bounds (RFC 5321 4.2)."""
 
 import re
+from collections import deque
 from typing import NamedTuple
 
-_LINE = re.compile(rb"[2-5][0-9]{2}(?:[ -].*)?", re.DOTALL)
+_CODES = {b"%d" % code: code for code in range(200, 600)}
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: |$)")
 _UNPRINTABLE = re.compile(r"[^ -~]+")
 _LONGEST_LINE = 2048  # octets; the RFC asks for 512, some servers say more
@@ -19,7 +20,7 @@ class Reply(NamedTuple):
     """One reply: its code and the text of each line, as the server wrote it."""
 
     code: int
-    text_lines: tuple[str, ...]
+    lines: tuple[bytes, ...]
 
     @property
     def is_positive(self) -> bool:
@@ -42,16 +43,20 @@ class Reply(NamedTuple):
         return self.code // 100 in (4, 5)
 
     @property
+    def words(self) -> list[str]:
+        """The text of each line; octets that are not ASCII are replaced."""
+        return [line.decode("ascii", "replace") for line in self.lines]
+
+    @property
     def status(self) -> str | None:
         """The enhanced status code (RFC 2034), where the server gives one that fits."""
-        match = _STATUS.match(self.text_lines[0])
+        match = _STATUS.match(self.words[0])
         return match[1] if match and match[1][0] == str(self.code)[0] else None
 
     @property
     def text(self) -> str:
         """Its words on one printable line of at most 500 characters, without the status."""
-        words = " ".join(_STATUS.sub("", line, count=1) for line in self.text_lines)
-        return printable(words)
+        return printable(" ".join(_STATUS.sub("", line, count=1) for line in self.words))
 
 
 def printable(words: str) -> str:
@@ -63,39 +68,38 @@ class ReplyReader:
     """Bytes in as they come, replies out as they are complete."""
 
     def __init__(self) -> None:
-        self._rest = bytearray()
-        self._lines: list[bytes] = []
+        self._rest = b""
+        self._complete: deque[bytes] = deque()
+        self._code: int | None = None
+        self._texts: list[bytes] = []
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether part of a reply has come."""
-        return bool(self._rest or self._lines)
+        """Whether something has come that is not taken yet."""
+        return bool(self._rest or self._complete or self._texts)
 
     def feed(self, data: bytes) -> None:
         """Take in what was read."""
-        self._rest += data
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self._complete.extend(lines)
 
     def next(self) -> Reply | None:
         """The next complete reply; raises `Garbled` for what cannot become one."""
-        while (line := self._next_line()) is not None:
-            if not _LINE.fullmatch(line) or (self._lines and self._lines[0][:3] != line[:3]):
+        while self._complete:
+            line = self._complete.popleft().removesuffix(b"\r")
+            code = _CODES.get(line[:3])
+            mark = line[3:4]
+            if code is None or mark not in (b" ", b"-", b"") or self._code not in (None, code):
                 raise Garbled("The server said something that is not SMTP.")
-            self._lines.append(line)
-            if line[3:4] != b"-":
-                lines, self._lines = self._lines, []
-                return Reply(
-                    int(line[:3]), tuple(line[4:].decode("ascii", "replace") for line in lines)
-                )
-            if len(self._lines) > _MOST_LINES:
+            self._texts.append(line[4:])
+            if len(line) > _LONGEST_LINE or len(self._texts) > _MOST_LINES:
                 raise Garbled("The server's reply has no end.")
+            if mark != b"-":
+                reply = Reply(code, tuple(self._texts))
+                self._code = None
+                self._texts.clear()
+                return reply
+            self._code = code
+        if len(self._rest) > _LONGEST_LINE:
+            raise Garbled("The server's reply has no end.")
         return None
-
-    def _next_line(self) -> bytes | None:
-        end = self._rest.find(b"\n", 0, _LONGEST_LINE)
-        if end < 0:
-            if len(self._rest) >= _LONGEST_LINE:
-                raise Garbled("The server's reply has no end.")
-            return None
-        line = bytes(self._rest[:end]).removesuffix(b"\r")
-        del self._rest[: end + 1]
-        return line

@@ -111,7 +111,7 @@ def test_eight_encrypted_connections_carry_a_message_each(server_with, folder):
         for _ in range(2):
             messages = [Message(key, "", f"to{key}@example.net", BODY) for key in range(8)]
             answers = relay.hand_over(messages)
-            assert {answered.answer.outcome for answered in answers} == {Outcome.ACCEPTED}
+            assert {answer.outcome for _, answer in answers} == {Outcome.ACCEPTED}
 
     assert server.connections == 8
     assert len(server.messages) == 16
@@ -238,7 +238,7 @@ def test_a_line_reset_on_the_way_into_encryption_is_not_now(folder):
         ) as relay,
     ):
         for _ in range(10):
-            answers = [answered.answer for answered in relay.hand_over(messages)]
+            answers = [answer for _, answer in relay.hand_over(messages)]
             assert {answer.outcome for answer in answers} == {Outcome.NOT_NOW}
             assert {answer.stage for answer in answers} == {Stage.TLS}
 
