@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -39,6 +39,15 @@ class Leave(StrEnum):
     FULL = "full"
     PROBE = "probe"
     NONE = "none"
+
+
+class Failing(NamedTuple):
+    """A relay that does not work: since when, what it said last, and how long it is left alone."""
+
+    name: str
+    since: datetime
+    said: str
+    rests_until: datetime
 
 
 def choose(names: Sequence[str], holder: str, now: datetime) -> tuple[str, Leave] | None:
@@ -132,5 +141,16 @@ def recovered(name: str, now: datetime) -> bool:
     if state is None:
         return False
     execute(update(RelayState).where(RelayState.name == name).values(_WORKS))
-    log.info("the relay %s works again after %s", name, now - state.failing_since)
+    seconds = (now - state.failing_since).total_seconds()
+    log.info("the relay %s works again after %d seconds", name, seconds)
     return True
+
+
+def failing() -> list[Failing]:
+    """The relays that do not work at the moment, for whoever looks at a sending."""
+    rows = execute(
+        select(RelayState.name, RelayState.failing_since, RelayState.said, RelayState.rests_until)
+        .where(RelayState.failures > 0)
+        .order_by(RelayState.name)
+    )
+    return [Failing(*row) for row in rows]

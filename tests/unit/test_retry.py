@@ -10,7 +10,9 @@ from newsletter.delivery.retry import (
     LONGEST_PAUSE,
     PERIOD,
     are_about_us,
+    given_up,
     in_words,
+    is_about_the_message,
     is_about_us,
     is_final,
     next_attempt,
@@ -37,11 +39,13 @@ def test_jitter_lengthens_a_pause_by_a_tenth_at_most():
     assert pause_after(3, jitter=1.0) == timedelta(minutes=5.5)
 
 
-def test_after_three_days_it_is_given_up():
-    late = NOON + timedelta(days=3)
+@pytest.mark.parametrize("period", [timedelta(hours=1), timedelta(days=3)])
+def test_after_its_period_it_is_given_up(period):
+    over = NOON + period
+    before = over - timedelta(seconds=1)
 
-    assert next_attempt(70, first_at=NOON, now=late, jitter=0) is None
-    assert next_attempt(70, first_at=NOON, now=late - timedelta(seconds=1), jitter=0)
+    assert next_attempt(70, first_at=NOON, now=over, jitter=0, period=period) is None
+    assert next_attempt(70, first_at=NOON, now=before, jitter=0, period=period)
 
 
 @given(st.integers(1, 10**6), st.integers(0, 10**12), st.timedeltas(timedelta(0), PERIOD))
@@ -53,7 +57,46 @@ def test_another_try_always_lies_ahead_and_never_far(attempts, number, age):
     if due_at is None:
         assert age >= PERIOD
     else:
-        assert timedelta(minutes=1) <= due_at - now <= 1.1 * LONGEST_PAUSE
+        assert timedelta(minutes=1) <= due_at - now < 1.1 * LONGEST_PAUSE + timedelta(seconds=1)
+        assert due_at.microsecond == 0
+
+
+@pytest.mark.parametrize(
+    ("period", "words"),
+    [
+        (timedelta(hours=1), "1 hour"),
+        (timedelta(hours=36), "36 hours"),
+        (timedelta(days=1), "1 day"),
+        (timedelta(days=3), "3 days"),
+    ],
+)
+def test_what_was_given_up_keeps_how_long_it_was_tried_and_the_last_answer(period, words):
+    said = given_up("451 4.7.1 come back later", period)
+
+    assert said == f"Gave up after {words}. Last answer: 451 4.7.1 come back later"
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_about_it"),
+    [
+        (Answer(Outcome.ACCEPTED, Stage.DOT, "taken", 250), True),
+        (Answer(Outcome.NEVER, Stage.RCPT, "no such user", 550, "5.1.1"), True),
+        (Answer(Outcome.NOT_NOW, Stage.RCPT, "greylisted", 451), True),
+        (Answer(Outcome.NOT_NOW, Stage.DATA, "busy", 451), True),
+        (Answer(Outcome.NEVER, Stage.DOT, "spam", 554), True),
+        (Answer(Outcome.NEVER, Stage.MAIL, "No SMTPUTF8 here.", None, "5.6.7"), True),
+        (Answer(Outcome.NEVER, Stage.MAIL, "who are you", 550), False),
+        (Answer(Outcome.NOT_NOW, Stage.MAIL, "no room", 452), False),
+        (Answer(Outcome.NOT_NOW, Stage.RCPT, "closing", 421), False),
+        (Answer(Outcome.NOT_NOW, Stage.DOT, "closing", 421), False),
+        (Answer(Outcome.NOT_NOW, Stage.DATA, "The server answered out of order.", 250), False),
+        (Answer(Outcome.NOT_NOW, Stage.RCPT, "The server closed the connection."), False),
+        (Answer(Outcome.NOT_NOW, Stage.GREETING, "not today", 450), False),
+        (Answer(Outcome.IN_DOUBT, Stage.DOT, "The server did not answer in time."), False),
+    ],
+)
+def test_what_is_said_to_one_message_is_told_from_what_befell_its_connection(answer, is_about_it):
+    assert is_about_the_message(answer) is is_about_it
 
 
 def test_neighbours_do_not_come_back_together():
