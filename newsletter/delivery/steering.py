@@ -151,14 +151,15 @@ def complete(issue_id: int, *, now: datetime) -> bool:
 
 
 def still_to_come(issue_id: int) -> int:
-    """How many deliveries are queued or sending, by the tallies."""
-    return counted(issue_id, DeliveryState.QUEUED) + counted(issue_id, DeliveryState.SENDING)
+    """How many deliveries are queued or sending."""
+    return counted(issue_id, DeliveryState.QUEUED, DeliveryState.SENDING)
 
 
-def counted(issue_id: int, state: DeliveryState) -> int:
-    """How many deliveries are in a state, by the tallies: no delivery is looked at."""
-    in_state = func.coalesce(func.sum(getattr(Tally, state)), 0)
-    return int(execute(select(in_state).where(Tally.issue_id == issue_id)).scalar_one())
+def counted(issue_id: int, *states: DeliveryState) -> int:
+    """How many deliveries are in these states, by the tallies: no delivery is looked at."""
+    columns = [getattr(Tally, state) for state in states]
+    in_states = func.coalesce(func.sum(sum(columns[1:], columns[0])), 0)
+    return int(execute(select(in_states).where(Tally.issue_id == issue_id)).scalar_one())
 
 
 def _exists(model: type[Batch | Delivery], issue_id: int, condition: Any) -> bool:

@@ -1,0 +1,87 @@
+"""Send at a set time: schedule, take back, and what is due or too late.
+
+An issue whose time passed long ago (nothing ran at that time) does not go out by surprise: it stays
+scheduled, `is_late` says so, and the editors are asked. Sending it or a new time settles that.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from newsletter import audit
+from newsletter.database import db
+from newsletter.delivery import steering
+from newsletter.delivery.fanout import Blocked
+from newsletter.delivery.local_time import BadTime, Flaw
+from newsletter.issues import preflight
+from newsletter.issues.lifecycle import IssueState, WrongStep
+from newsletter.issues.models import Issue
+from newsletter.pages import settings
+
+
+def schedule(issue_id: int, at: datetime, *, who: str, now: datetime) -> Issue:
+    """Let a draft go out at a time to come, or a scheduled issue at another time.
+
+    Raises `BadTime` for the past, `WrongStep`, and `Blocked` by the preflight.
+    """
+    if at <= now:
+        raise BadTime(Flaw.PAST)
+    before = [IssueState.DRAFT, IssueState.SCHEDULED]
+    issue = steering.step(issue_id, before, IssueState.SCHEDULED, scheduled_at=at)
+    if blocking := preflight.check(issue, now=now).blocking:
+        raise Blocked(issue.number, blocking)
+    audit.note(who, f"Scheduled for {at:%Y-%m-%d %H:%M} UTC.", now=now, issue_id=issue_id)
+    return issue
+
+
+def unschedule(issue_id: int, *, who: str, now: datetime) -> Issue:
+    """Make a scheduled issue a draft again, so that its texts may change; raises `WrongStep`."""
+    issue = steering.step(issue_id, [IssueState.SCHEDULED], IssueState.DRAFT, scheduled_at=None)
+    audit.note(who, "Taken off the schedule.", now=now, issue_id=issue_id)
+    return issue
+
+
+def hold_back(issue_id: int, *, because: str, now: datetime) -> Issue:
+    """Make a scheduled issue that cannot be sent a draft again, and keep why, for its editors."""
+    issue = steering.step(
+        issue_id,
+        [IssueState.SCHEDULED],
+        IssueState.DRAFT,
+        scheduled_at=None,
+        paused_because=because,
+    )
+    audit.note(audit.POLICY, f"Not sent at its time. {because}", now=now, issue_id=issue_id)
+    return issue
+
+
+def due(*, now: datetime) -> list[tuple[int, datetime]]:
+    """The issues whose time has come, but for those that are too late; and their times."""
+    rows = db.session.execute(
+        select(Issue.id, Issue.scheduled_at)
+        .where(
+            Issue.state == IssueState.SCHEDULED,
+            Issue.scheduled_at <= now,
+            Issue.scheduled_at >= late_before(now),
+        )
+        .order_by(Issue.scheduled_at, Issue.id)
+    )
+    return [(issue_id, at) for issue_id, at in rows]
+
+
+def is_late(issue: Issue, *, now: datetime) -> bool:
+    """Whether its time passed so long ago that somebody has to say whether it still goes out."""
+    if issue.state is not IssueState.SCHEDULED or issue.scheduled_at is None:
+        return False
+    return issue.scheduled_at < late_before(now)
+
+
+def late_before(now: datetime) -> datetime:
+    """An issue that was to go out before this time is late."""
+    return now - timedelta(minutes=settings().late_after_minutes)
+
+
+def check_still_due(issue_id: int, at: datetime) -> None:
+    """Raise `WrongStep` if somebody took the issue off the schedule, or gave it another time."""
+    issue = steering.lock(issue_id)
+    if issue.state is not IssueState.SCHEDULED or issue.scheduled_at != at:
+        raise WrongStep(issue.number, issue.state, IssueState.SENDING)
