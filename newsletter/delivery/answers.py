@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Executable, Table, select
+from sqlalchemy import Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from newsletter.database import db, is_sqlite, transaction
+from newsletter.database import execute, is_sqlite, transaction
 from newsletter.delivery.models import AnswerTally, Trouble
 from newsletter.delivery.retry import in_words
 from newsletter.mail.smtp_answers import Answer, Outcome
@@ -77,7 +77,7 @@ class AnswerCounts:
 
     def _tallies(self, issue_id: int) -> list[dict[str, Any]]:
         columns = AnswerTally.relay, AnswerTally.domain
-        known = _rows(select(*columns).where(AnswerTally.issue_id == issue_id))
+        known = execute(select(*columns).where(AnswerTally.issue_id == issue_id))
         met = dict.fromkeys((relay, domain) for relay, domain, _outcome in self._counts)
         named = _named(met, {(relay, domain) for relay, domain in known}, MOST_DOMAINS)
         rows: dict[tuple[str, str], Counter[Outcome]] = defaultdict(Counter)
@@ -91,7 +91,7 @@ class AnswerCounts:
         ]
 
     def _kinds(self, issue_id: int) -> list[dict[str, Any]]:
-        known = _rows(select(Trouble.kind).where(Trouble.issue_id == issue_id))
+        known = execute(select(Trouble.kind).where(Trouble.issue_id == issue_id))
         named = _named(self._troubles, {kind for (kind,) in known}, MOST_KINDS)
         return [
             {"issue_id": issue_id, "kind": kind} | asdict(met)
@@ -137,8 +137,4 @@ def _add(
         set_={name: table.c[name] + new[name] for name in sums}
         | {name: new[name] for name in latest},
     )
-    db.session.connection().execute(upsert, rows)
-
-
-def _rows(query: Executable) -> Iterable[Any]:
-    return db.session.connection().execute(query)
+    execute(upsert, rows)

@@ -1,16 +1,26 @@
-"""How far an issue has come, in numbers: read from tallies, so that asking counts nothing."""
+"""How far an issue has come, in numbers.
 
-from dataclasses import dataclass
+Read from tallies and samples, so that asking counts no deliveries, however many there are.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from newsletter.background import ISSUES, is_consumed
 from newsletter.database import db
-from newsletter.delivery.models import DeliveryState, Tally
+from newsletter.delivery.models import AnswerTally, DeliveryState, RelayState, Tally, Trouble
+from newsletter.delivery.samples import rate
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue
+from newsletter.mail.smtp_answers import Outcome
 from newsletter.subscribers.models import ConsentEvent, ConsentKind
+
+TOP_DOMAINS = 20
+FIRST_TROUBLES = 20
 
 
 @dataclass(frozen=True)
@@ -19,6 +29,9 @@ class Progress:
 
     number: int
     state: IssueState
+    started_at: datetime | None
+    completed_at: datetime | None
+    paused_because: str | None
     counts: dict[DeliveryState, int]
     unsubscribed: int
 
@@ -33,12 +46,17 @@ class Progress:
         return self.counts[DeliveryState.QUEUED] + self.counts[DeliveryState.SENDING]
 
     @property
+    def settled(self) -> int:
+        """How many have come to an end, whichever."""
+        return self.total - self.still_to_come
+
+    @property
     def went_wrong(self) -> int:
         """How many failed or are in doubt."""
         return self.counts[DeliveryState.FAILED] + self.counts[DeliveryState.IN_DOUBT]
 
     def as_json(self) -> dict[str, Any]:
-        """What `issue status --json` prints."""
+        """What is agreed with programs; others may follow these."""
         return {
             "number": self.number,
             "state": self.state.value,
@@ -47,23 +65,154 @@ class Progress:
         }
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What was said to the mails by one relay, or for one recipient domain, counted."""
+
+    name: str
+    accepted: int
+    not_now: int
+    never: int
+    in_doubt: int
+
+
+@dataclass(frozen=True)
+class KnownTrouble:
+    """A kind of answer that was no success, in its first words."""
+
+    kind: str
+    text: str
+    first_at: datetime
+    last_at: datetime
+    count: int
+
+
+@dataclass(frozen=True)
+class FailingRelay:
+    """A relay that is left alone until `again_at`, when one process tries it; what it said."""
+
+    name: str
+    since: datetime | None
+    again_at: datetime | None
+    said: str | None
+
+
+@dataclass(frozen=True)
+class FullProgress(Progress):
+    """How far an issue has come, how fast it goes, and what is in the way.
+
+    `rate` is in messages a second; without one there is no telling what time is left. `domains`
+    are those that most answers were about.
+    """
+
+    rate: float | None
+    relays: list[Answers]
+    domains: list[Answers]
+    troubles: list[KnownTrouble]
+    failing_relays: list[FailingRelay]
+
+    @property
+    def time_left(self) -> timedelta | None:
+        """When it will be done, if it goes on like this."""
+        return timedelta(seconds=round(self.still_to_come / self.rate)) if self.rate else None
+
+    def as_json(self) -> dict[str, Any]:
+        """What `issue status --json` prints."""
+        left = self.time_left
+        return super().as_json() | {
+            "rate": None if self.rate is None else round(self.rate, 1),
+            "seconds_left": None if left is None else int(left.total_seconds()),
+            "paused_because": self.paused_because,
+            "relays": [asdict(relay) for relay in self.relays],
+            "domains": [asdict(domain) for domain in self.domains],
+            "troubles": [_as_json(trouble) for trouble in self.troubles],
+            "failing_relays": [_as_json(relay) for relay in self.failing_relays],
+        }
+
+
 def progress(issue_id: int) -> Progress:
     """The counts of an issue now; all zero before it is sent."""
-    issue = select(Issue.number, Issue.state).where(Issue.id == issue_id)
+    issue = select(
+        Issue.number,
+        Issue.state,
+        Issue.sending_started_at,
+        Issue.completed_at,
+        Issue.paused_because,
+    ).where(Issue.id == issue_id)
     sums = [func.coalesce(func.sum(getattr(Tally, state)), 0) for state in DeliveryState]
     left = select(func.count()).where(
         ConsentEvent.issue_id == issue_id, ConsentEvent.kind == ConsentKind.UNSUBSCRIBED
     )
-    number, state = db.session.execute(issue).one()
+    number, state, started_at, completed_at, because = db.session.execute(issue).one()
     counts = db.session.execute(select(*sums).where(Tally.issue_id == issue_id)).one()
     return Progress(
         number=number,
         state=state,
+        started_at=started_at,
+        completed_at=completed_at,
+        paused_because=because if state is IssueState.PAUSED else None,
         counts={state: int(count) for state, count in zip(DeliveryState, counts, strict=True)},
         unsubscribed=db.session.scalar(left) or 0,
+    )
+
+
+def full_progress(issue_id: int, *, now: datetime) -> FullProgress:
+    """All that is known of an issue's way to its readers, in a handful of small queries."""
+    counts = progress(issue_id)
+    speed = None
+    if counts.state is IssueState.SENDING and counts.started_at:
+        speed = rate(issue_id, counts.settled, started_at=counts.started_at, now=now)
+    return FullProgress(
+        **vars(counts),
+        rate=speed,
+        relays=_answers(issue_id, AnswerTally.relay),
+        domains=_answers(issue_id, AnswerTally.domain, most=TOP_DOMAINS),
+        troubles=_troubles(issue_id),
+        failing_relays=_failing_relays(),
     )
 
 
 def live_workers() -> bool:
     """Whether a worker lives that would send issues; False when Redis does not answer."""
     return is_consumed(ISSUES)
+
+
+def _answers(
+    issue_id: int, by: InstrumentedAttribute[str], most: int | None = None
+) -> list[Answers]:
+    """The sums for each relay or domain, those with the most answers first."""
+    counts = [getattr(AnswerTally, outcome) for outcome in Outcome]
+    rows = db.session.execute(
+        select(by, *map(func.sum, counts))
+        .where(AnswerTally.issue_id == issue_id)
+        .group_by(by)
+        .order_by(func.sum(sum(counts[1:], counts[0])).desc(), by)
+        .limit(most)
+    )
+    return [Answers(name, *map(int, sums)) for name, *sums in rows]
+
+
+def _troubles(issue_id: int) -> list[KnownTrouble]:
+    rows = db.session.execute(
+        select(Trouble.kind, Trouble.text, Trouble.first_at, Trouble.last_at, Trouble.count)
+        .where(Trouble.issue_id == issue_id)
+        .order_by(Trouble.first_at, Trouble.kind)
+        .limit(FIRST_TROUBLES)
+    )
+    return [KnownTrouble(*row) for row in rows]
+
+
+def _failing_relays() -> list[FailingRelay]:
+    rows = db.session.execute(
+        select(RelayState.name, RelayState.failing_since, RelayState.rests_until, RelayState.said)
+        .where(RelayState.failures > 0)
+        .order_by(RelayState.name)
+    )
+    return [FailingRelay(*row) for row in rows]
+
+
+def _as_json(facts: KnownTrouble | FailingRelay) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in asdict(facts).items()
+    }
