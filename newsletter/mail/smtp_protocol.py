@@ -220,12 +220,12 @@ class Conversation:
     # What the server said
 
     def _take(self, reply: Reply) -> None:
+        if reply.code == _CLOSING:
+            self._note_refusal(self.stage, reply)
+            raise Broken("The server closed the connection.", reply)
         if not self._expected:
             raise Broken(_OUT_OF_TURN, reply)
         stage = self._expected[0]
-        if reply.code == _CLOSING:
-            self._note_refusal(stage, reply)
-            raise Broken("The server closed the connection.", reply)
         if stage is Stage.DOT and self._leaving:
             self._on_dot(self._leaving, reply)
         elif stage in _ENVELOPE and self._upcoming:
@@ -382,6 +382,7 @@ class Conversation:
         self._leaving = self._upcoming = None
         self._expected.clear()
         self.outgoing.clear()
+        self._octets_queued = self._octets_written
 
     def _is_unheard(self, upcoming: _Transaction, reply: Reply | None) -> bool:
         """Whether a server that was spoken to before had left when this message came."""
