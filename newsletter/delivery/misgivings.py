@@ -7,8 +7,8 @@ that we stand on: the issue pauses, and the editor is told what was said and wha
 from collections import Counter, deque
 from typing import NamedTuple
 
-from newsletter.delivery.retry import in_words, is_about_the_message
-from newsletter.mail.smtp_answers import Answer, Outcome, Stage
+from newsletter.delivery.retry import NO_UTF8_THERE, in_words, is_about_the_message
+from newsletter.mail.smtp_answers import Answer, Outcome
 
 IN_A_ROW = 20
 LATEST = 400  # answers that count
@@ -117,7 +117,7 @@ class Misgivings:
 
 def _doubtful(answer: Answer) -> _Refusal | None:
     """A refusal that may be about us, with what makes it the same as another; else None."""
-    if answer.outcome is Outcome.ACCEPTED or answer.stage is Stage.MAIL:
+    if answer.outcome is Outcome.ACCEPTED or answer.status in NO_UTF8_THERE:
         return None
     status = answer.status or ""
     if status.startswith(OF_THE_READER) and status not in OF_THE_SENDER:

@@ -19,6 +19,7 @@ from newsletter.delivery.models import RelayState
 
 SHORTEST_REST = timedelta(seconds=10)
 LONGEST_REST = timedelta(minutes=5)
+DOUBLINGS = 5  # of the shortest rest are longer than the longest
 PROBE = timedelta(minutes=1)  # after which a probe is free again: its holder may have died
 
 _WORKS: dict[str, Any] = {
@@ -114,7 +115,7 @@ def trip(name: str, said: str, now: datetime) -> bool:
     if state.rests_until and state.rests_until > now:
         return False
     failures = state.failures + 1
-    rest = min(SHORTEST_REST * 2 ** min(state.failures, 10), LONGEST_REST)
+    rest = min(SHORTEST_REST * 2 ** min(state.failures, DOUBLINGS), LONGEST_REST)
     execute(
         update(RelayState)
         .where(RelayState.name == name)

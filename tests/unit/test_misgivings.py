@@ -52,10 +52,11 @@ def test_an_issue_that_is_too_large_for_the_relay_pauses_at_once(misgivings, cod
     assert words in reason
 
 
-def test_one_reader_whose_address_the_relay_cannot_write_to_pauses_nothing(misgivings):
-    no_utf8 = Answer(Outcome.NEVER, Stage.MAIL, "No SMTPUTF8 here.", None, "5.6.7")
+@pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT])
+def test_readers_whose_addresses_the_relay_cannot_write_to_pause_nothing(misgivings, stage):
+    no_utf8 = Answer(Outcome.NEVER, stage, "No SMTPUTF8 here.", None, "5.6.7")
 
-    assert not hear(misgivings, [no_utf8])
+    assert not hear(misgivings, [no_utf8] * 100)
 
 
 def test_the_same_policy_refusal_twenty_times_in_a_row_pauses(misgivings):
@@ -68,6 +69,12 @@ def test_the_same_policy_refusal_twenty_times_in_a_row_pauses(misgivings):
         " block list”. That is about us rather than about them. When the operator has put it right,"
         " resume the issue; once it is sent, those who failed get it by newsletter issue resend 87."
     )
+
+
+def test_a_sender_address_that_is_refused_only_at_rcpt_pauses_after_twenty(misgivings):
+    refused = Answer(Outcome.NEVER, Stage.RCPT, "sender domain not found", 550, "5.1.8")
+
+    assert hear(misgivings, [refused] * 20, ["example.org"])
 
 
 def test_words_may_differ_where_the_codes_are_the_same(misgivings):

@@ -39,6 +39,14 @@ def test_jitter_lengthens_a_pause_by_a_tenth_at_most():
     assert pause_after(3, jitter=1.0) == timedelta(minutes=5.5)
 
 
+def test_a_pause_ends_with_a_second_and_never_early():
+    a_moment_later = NOON + timedelta(microseconds=1)
+
+    due_at = next_attempt(1, first_at=NOON, now=a_moment_later, jitter=0)
+
+    assert due_at == NOON + timedelta(minutes=1, seconds=1)
+
+
 @pytest.mark.parametrize("period", [timedelta(hours=1), timedelta(days=3)])
 def test_after_its_period_it_is_given_up(period):
     over = NOON + period

@@ -173,6 +173,8 @@ HARD, SOFT = BounceKind.HARD, BounceKind.SOFT
         (Stage.DOT, 552, None, None),
         (Stage.DOT, 554, None, None),
         (Stage.DATA, 554, "5.7.1", None),
+        (Stage.DOT, 550, "5.1.8", None),
+        (Stage.RCPT, None, "5.6.7", None),
     ],
 )
 def test_only_a_mailbox_that_is_not_there_makes_a_hard_bounce(stage, code, status, kind):
