@@ -3,6 +3,7 @@
 Read from tallies and samples, so that asking counts no deliveries, however many there are.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from newsletter.background import ISSUES, is_consumed
 from newsletter.database import db
-from newsletter.delivery.models import AnswerTally, DeliveryState, RelayState, Tally, Trouble
+from newsletter.delivery.models import AnswerTally, DeliveryState, Tally, Trouble
+from newsletter.delivery.relays import Failing, failing
 from newsletter.delivery.samples import rate
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue
@@ -86,15 +88,10 @@ class KnownTrouble:
     last_at: datetime
     count: int
 
-
-@dataclass(frozen=True)
-class FailingRelay:
-    """A relay that is left alone until `again_at`, when one process tries it; what it said."""
-
-    name: str
-    since: datetime | None
-    again_at: datetime | None
-    said: str | None
+    @property
+    def outcome(self) -> Outcome:
+        """What became of those messages."""
+        return Outcome(self.kind.partition(" ")[0])
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,7 @@ class FullProgress(Progress):
     relays: list[Answers]
     domains: list[Answers]
     troubles: list[KnownTrouble]
-    failing_relays: list[FailingRelay]
+    failing_relays: list[Failing]
 
     @property
     def time_left(self) -> timedelta | None:
@@ -125,8 +122,8 @@ class FullProgress(Progress):
             "paused_because": self.paused_because,
             "relays": [asdict(relay) for relay in self.relays],
             "domains": [asdict(domain) for domain in self.domains],
-            "troubles": [_as_json(trouble) for trouble in self.troubles],
-            "failing_relays": [_as_json(relay) for relay in self.failing_relays],
+            "troubles": [_as_json(asdict(trouble)) for trouble in self.troubles],
+            "failing_relays": [_as_json(relay._asdict()) for relay in self.failing_relays],
         }
 
 
@@ -168,7 +165,7 @@ def full_progress(issue_id: int, *, now: datetime) -> FullProgress:
         relays=_answers(issue_id, AnswerTally.relay),
         domains=_answers(issue_id, AnswerTally.domain, most=TOP_DOMAINS),
         troubles=_troubles(issue_id),
-        failing_relays=_failing_relays(),
+        failing_relays=failing(),
     )
 
 
@@ -202,17 +199,8 @@ def _troubles(issue_id: int) -> list[KnownTrouble]:
     return [KnownTrouble(*row) for row in rows]
 
 
-def _failing_relays() -> list[FailingRelay]:
-    rows = db.session.execute(
-        select(RelayState.name, RelayState.failing_since, RelayState.rests_until, RelayState.said)
-        .where(RelayState.failures > 0)
-        .order_by(RelayState.name)
-    )
-    return [FailingRelay(*row) for row in rows]
-
-
-def _as_json(facts: KnownTrouble | FailingRelay) -> dict[str, Any]:
+def _as_json(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in asdict(facts).items()
+        for name, value in facts.items()
     }
