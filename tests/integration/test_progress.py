@@ -109,6 +109,7 @@ def test_when_nothing_moves_there_is_no_telling_what_time_is_left(app):
 def test_what_is_not_being_sent_has_no_rate(app):
     with transaction():
         draft = make_issue()
+        make_subscriber()
     assert full_progress(draft.id, now=NOON).rate is None
 
     issue = send_now(draft.id, now=NOON)
