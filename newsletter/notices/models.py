@@ -16,6 +16,7 @@ class NoticeKind(StrEnum):
     WELCOME = "welcome"
     GOODBYE = "goodbye"
     ISSUE_TEST = "issue_test"
+    ALARM = "alarm"
 
 
 class NoticeState(StrEnum):
