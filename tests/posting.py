@@ -1,7 +1,8 @@
 """What the tests of sending share: a clock to turn, a relay, and the sums that must hold."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Thread
 
@@ -9,13 +10,16 @@ from sqlalchemy import func, select
 
 from newsletter.database import db, transaction
 from newsletter.delivery import ledger, sending, slots, sweep
+from newsletter.delivery.fleet import Fleet
 from newsletter.delivery.ledger import Lease
 from newsletter.delivery.models import Delivery, DeliveryState
+from newsletter.delivery.pace import pace_of
 from newsletter.delivery.progress import progress
 from newsletter.delivery.slots import Slot
 from newsletter.delivery.start import send_now
 from newsletter.issues.models import Issue
 from newsletter.mail.smtp import Limits, Relay, RelayAddress
+from newsletter.pages import settings
 from newsletter.subscribers.models import Subscriber
 from tests.factories import NOON, make_issue, make_subscriber, make_subscribers
 
@@ -44,6 +48,14 @@ def relay_to(url: str, *, connections: int = 4) -> Relay:
     )
 
 
+@contextmanager
+def fleet_to(*urls: str, connections: int = 4) -> Iterator[Fleet]:
+    """Relays in order of preference, that do not wait long and have no limits."""
+    fleet = Fleet([relay_to(url, connections=connections) for url in urls], pace_of(settings()))
+    yield fleet
+    fleet.close()
+
+
 def start_issue(*addresses: str, readers: int = 0) -> Issue:
     """An issue that is being sent to these, and to so many more."""
     with transaction():
@@ -56,8 +68,8 @@ def start_issue(*addresses: str, readers: int = 0) -> Issue:
 
 def send(issue: Issue, url: str, clock: TestClock, *, connections: int = 4) -> None:
     """What one task does."""
-    with relay_to(url, connections=connections) as relay:
-        sending.send_issue(issue.id, relay, clock=clock)
+    with fleet_to(url, connections=connections) as fleet:
+        sending.send_issue(issue.id, fleet, clock=clock)
 
 
 def take_slot(issue: Issue, holder: str, clock: TestClock) -> Slot:

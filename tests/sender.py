@@ -7,7 +7,7 @@ from pathlib import Path
 from newsletter import create_app
 from newsletter.delivery import sending
 from newsletter.settings import load_settings
-from tests.posting import TestClock, relay_to
+from tests.posting import TestClock, fleet_to
 
 
 def main(database_url: str, relay_url: str, issue_id: str) -> None:
@@ -16,8 +16,8 @@ def main(database_url: str, relay_url: str, issue_id: str) -> None:
         settings = load_settings(
             _env_file=None, instance_path=Path(folder), database_url=database_url
         )
-        with create_app(settings).app_context(), relay_to(relay_url) as relay:
-            sending.send_issue(int(issue_id), relay, clock=TestClock())
+        with create_app(settings).app_context(), fleet_to(relay_url) as fleet:
+            sending.send_issue(int(issue_id), fleet, clock=TestClock())
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ _BEFORE_MARK = (DeliveryState.QUEUED,)
 _AFTER_MARK = (DeliveryState.SENDING, DeliveryState.IN_DOUBT)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # two claims of one batch are two leases
 class Lease:
     """A batch in the hands of one slot, as long as nobody took it with a higher fence.
 
@@ -114,7 +114,10 @@ def claim(slot: Slot, now: datetime) -> Lease | None:
         .values(lease_until=now + LEASE, fence=Batch.fence + 1)
         .returning(Batch.id, Batch.edition_id, Batch.fence)
     ).first()
-    return Lease(slot, *taken, now.replace(microsecond=0)) if taken else None
+    if taken is None:
+        return None
+    batch_id, edition_id, fence = taken
+    return Lease(slot, batch_id, edition_id, fence, dated_at=now.replace(microsecond=0))
 
 
 def is_claimable() -> ColumnElement[bool]:
@@ -170,12 +173,18 @@ class Entry:
         self._slot = slot
         self._now = now
 
-    def mark(self, lease: Lease, ids: Collection[int]) -> Cleared:
-        """Note that these may leave now; skip those whose readers left or were suppressed."""
+    def mark(self, lease: Lease, ids: Collection[int], *, is_repeated: bool = False) -> Cleared:
+        """Note that these may leave now; skip those whose readers left or were suppressed.
+
+        `is_repeated`: the same was tried before and nobody knows whether it was committed. Since
+        none of them has left, those that are marked under our lease may leave.
+        """
         held = {"ids": list(ids), **_hold(lease)}
         marked = execute(_MARK, {**held, "now": self._now, "dated": lease.dated_at})
         cleared = frozenset(marked.scalars())
         self._move(DeliveryState.QUEUED, DeliveryState.SENDING, len(cleared))
+        if is_repeated:
+            cleared = frozenset(execute(_MARKED, held).scalars())
         skipped = 0
         if len(cleared) < len(ids):
             skipped = len(execute(_SKIP, {**held, "now": self._now}).all())
@@ -305,6 +314,9 @@ _MARK = (
         attempts=Delivery.attempts + 1,
     )
     .returning(Delivery.id)
+)
+_MARKED = select(Delivery.id).where(
+    among(Delivery.id, "ids"), Delivery.state == DeliveryState.SENDING, _is_held()
 )
 _SKIP = (
     update(Delivery)

@@ -5,7 +5,7 @@ same bytes, because a confirmation that comes twice harms less than one that nev
 is sent or has failed, its recipient and its words are forgotten.
 """
 
-import logging
+import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -15,20 +15,19 @@ from sqlalchemy import ColumnElement, and_, delete, exists, select, update
 from newsletter.background import is_stopping
 from newsletter.database import execute, transaction
 from newsletter.delivery import retry
+from newsletter.delivery.fleet import Fleet, Line
 from newsletter.delivery.heartbeat import heartbeat
 from newsletter.delivery.ledger import DIED
 from newsletter.delivery.sending import SENDING_TIME, Clock
 from newsletter.delivery.slots import LEASE
 from newsletter.delivery.splice import notice_keys
 from newsletter.mail.identifiers import verp_sender
-from newsletter.mail.smtp import Answer, Message, Outcome, Relay
+from newsletter.mail.smtp import Answer, Message, Outcome
 from newsletter.notices.models import Notice, NoticeState
 from newsletter.pages import settings
 
 KEPT = timedelta(days=35)  # a month and a bit: the caps count by the month
 RETRIES_AT_ONCE = 500
-
-log = logging.getLogger(__name__)
 
 
 class Claimed(NamedTuple):
@@ -52,18 +51,28 @@ _CLAIMED = (
 )
 
 
-def send_notices(relay: Relay, *, clock: Clock) -> None:
-    """Send what is due, a few at a time, until nothing is or half a minute is over."""
+def send_notices(fleet: Fleet, *, clock: Clock) -> None:
+    """Send what is due, a few at a time, until nothing is or half a minute is over.
+
+    Stops when all relays rest.
+    """
+    holder = f"notices:{secrets.token_hex(8)}"
     until = clock() + SENDING_TIME
     held: list[Claimed] = []
-    is_refused = False
+    used: set[Line] = set()
     with heartbeat(lambda: _renew(held, clock())):
-        while not is_refused and not is_stopping() and clock() < until:
+        while not is_stopping() and clock() < until:
             with transaction():
-                held[:] = claim(relay.connections, clock())
-            if not held:
+                line = fleet.choose(holder, clock())
+                held[:] = claim(line.relay.room(), clock()) if line else ()
+            if line is None or not held:
                 break
-            is_refused = _hand_over(relay, held, clock)
+            used.add(line)
+            fleet.pace.take(line.name, len(held))
+            _hand_over(line, held, clock)
+    with transaction():
+        for line in used:
+            line.leave(holder)
 
 
 def claim(size: int, now: datetime) -> list[Claimed]:
@@ -139,17 +148,17 @@ def forget_notices(*, now: datetime) -> None:
     execute(delete(Notice).where(Notice.settled_at < now - KEPT))
 
 
-def _hand_over(relay: Relay, notices: Sequence[Claimed], clock: Clock) -> bool:
-    """Send a group and record its answers; says whether the relay refused us."""
+def _hand_over(line: Line, notices: Sequence[Claimed], clock: Clock) -> None:
+    """Send a group and record its answers, and what they say about the relay."""
     by_id = {notice.id: notice for notice in notices}
-    answers = relay.hand_over([_message(notice) for notice in notices])
+    answers = line.relay.hand_over([_message(notice) for notice in notices])
+    for _key, answer in answers:
+        line.hear(answer)
     with transaction():
         for key, answer in answers:
             record(by_id[key], answer, clock())
-    refusals = [retry.in_words(answer) for _key, answer in answers if retry.is_about_us(answer)]
-    if refusals:
-        log.error("notices wait: the relay refuses us: %s", refusals[0])
-    return bool(refusals)
+        line.tell(clock())
+    line.told()
 
 
 def _message(notice: Claimed) -> Message:

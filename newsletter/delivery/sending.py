@@ -1,169 +1,394 @@
-"""Send an issue: mark, hand over, record, a group at a time.
+"""Send an issue: offer, mark, clear, record, whatever the relay and the database do meanwhile.
 
-The mark is durable before the final dot leaves, so a process that dies leaves at most one
-delivery per connection in doubt: marked, without an answer. No transaction is open while the
-relay thinks; a thread renews the lease meanwhile. When something breaks in here, the lease is
-left to run out, and the clock sorts out what it held.
+A delivery's envelope is offered to the relay; when the relay waits for the body, the delivery is
+marked; when the mark is durable, the body may leave. So a process that dies leaves at most one
+delivery per connection in doubt: marked, without an answer. Whatever happened since the last
+transaction is one group and goes into the next one, short and never open while the relay thinks; a
+thread renews the leases. When something breaks in here, the leases are left to run out, and the
+clock sorts out what they held.
 """
 
 import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
+from typing import TypeVar
+
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from newsletter.background import is_stopping
 from newsletter.database import db, transaction
-from newsletter.delivery import ledger, retry, slots, steering
+from newsletter.delivery import ledger, slots, steering
+from newsletter.delivery.answers import AnswerCounts
+from newsletter.delivery.fleet import Fleet, Line
+from newsletter.delivery.hand import Hand, Item
 from newsletter.delivery.heartbeat import heartbeat
-from newsletter.delivery.ledger import Cleared, Lease, Verdict, Waiting
+from newsletter.delivery.ledger import Lease, Verdict
+from newsletter.delivery.misgivings import Misgivings
 from newsletter.delivery.models import DeliveryState
+from newsletter.delivery.pace import NEAR
 from newsletter.delivery.slots import Slot
 from newsletter.delivery.splice import Splicer
+from newsletter.delivery.verdicts import judge
 from newsletter.issues.editions import template_of
+from newsletter.issues.lifecycle import WrongStep
 from newsletter.issues.models import Issue
 from newsletter.mail.message import Template
-from newsletter.mail.smtp import Answer, Message, Outcome, Relay
+from newsletter.mail.smtp import Answered, Turn
 from newsletter.pages import links, settings
 
 SENDING_TIME = timedelta(seconds=30)  # of a task; the next one goes on
-REST = timedelta(seconds=30)  # of a slot, after the relay refused us
+LONGEST_WAIT = 1.0  # s between two looks at whether to go on
+SHORT_WAIT = 0.02  # s, where there are several relays to listen to
+UPKEEP = 5.0  # s between two times of writing down what helps to look at
+PATIENCE = 20.0  # s with a database that does not answer; a lease lasts longer
+PAUSE = 0.5  # s between two tries of a transaction
+LOST = (OperationalError, InterfaceError)  # the database was cut off, or had no time for us
 
 Clock = Callable[[], datetime]
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 
-def send_issue(issue_id: int, relay: Relay, *, clock: Clock) -> None:
+def send_issue(issue_id: int, fleet: Fleet, *, clock: Clock) -> None:
     """Take a free slot of the issue and send until half a minute is over or nothing is left.
 
     Without a free slot there are senders enough. A worker that is stopped finishes what is on the
-    wire and gives the rest back. A relay that refuses us ends it: the slot rests, what waits stays
-    as it was, and the clock calls again.
+    wire and gives the rest back. When all relays rest, what waits stays as it was, and the clock
+    calls again.
     """
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     with transaction():
         slot = slots.take_slot(issue_id, holder, clock())
     if slot is None:
         return
-    sender = Sender(slot, relay, clock)
+    sender = Sender(slot, fleet, clock)
     with heartbeat(sender.beat):
         sender.send(until=clock() + SENDING_TIME)
     with transaction():
-        now = clock()
         slots.leave_slot(slot)
-        steering.complete(issue_id, now=now)
-    if sender.refusal:
-        log.error("issue %d waits: the relay refuses us: %s", sender.number, sender.refusal)
+        steering.complete(issue_id, now=clock())
+
+
+@dataclass
+class _Group:
+    """What happened since the last transaction, lease by lease."""
+
+    marked: dict[Lease, list[Verdict]] = field(default_factory=lambda: defaultdict(list))
+    unmarked: dict[Lease, list[Verdict]] = field(default_factory=lambda: defaultdict(list))
+    postponed: dict[Lease, dict[int, datetime]] = field(default_factory=lambda: defaultdict(dict))
+    ready: dict[Lease, list[int]] = field(default_factory=lambda: defaultdict(list))
+    finished: Sequence[Lease] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write down."""
+        return any((self.marked, self.unmarked, self.postponed, self.ready, self.finished))
 
 
 class Sender:
     """One process with a slot, sending batch after batch."""
 
-    def __init__(self, slot: Slot, relay: Relay, clock: Clock) -> None:
+    def __init__(self, slot: Slot, fleet: Fleet, clock: Clock) -> None:
         issue = db.session.get_one(Issue, slot.issue_id)
-        self.number = issue.number
-        self.refusal: str | None = None  # what the relay said, if it refuses us
         self._splicer = Splicer(issue.id, issue.message_key, settings(), links())
+        self._period = timedelta(hours=settings().give_up_after_hours)
+        self._misgivings = Misgivings(issue.number)
         self._slot = slot
-        self._relay = relay
+        self._fleet = fleet
         self._clock = clock
-        self._lease: Lease | None = None
         self._templates: dict[int, Template] = {}
+        self._counts = AnswerCounts()
+        self._hand = Hand()
+        self._offered: dict[int, tuple[Line, Item]] = {}
+        self._cleared: dict[int, tuple[Line, Item]] = {}
+        self._lines: list[Line] = []  # the last is the one in use
+        self._group = _Group()
+        self._objection: str | None = None  # why the issue must pause
+        self._is_over = False
+        self._is_dry = False  # no batch was left to claim
+        self._closed_until = 0.0
+        self._kept_up_at = monotonic()
 
     def beat(self) -> None:
-        """Renew the slot, and the lease if there is one."""
-        slots.renew_slot(self._slot, self._clock())
-        ledger.renew([self._lease] if self._lease else [], self._clock())
+        """Renew the slot, and the leases that are held."""
+        now = self._clock()
+        slots.renew_slot(self._slot, now)
+        ledger.renew(self._hand.leases, now)
 
     def send(self, *, until: datetime) -> None:
-        """Lease batches and drain them; no new group is begun after `until`."""
-        goes_on = True
-        while goes_on and not self._is_over(until) and (lease := self._claim()):
-            goes_on = self._drain(lease, until)
-            self._lease = None
+        """Send until there is nothing left or the time is over; then wait for the last answers."""
+        try:
+            while self._goes_on(until):
+                self._listen(self._offer())
+                self._keep_up()
+            self._end()
+        except BaseException:
+            for line in self._lines:
+                line.abandon()  # nobody is left who would hear the answers
+            raise
 
-    def _is_over(self, until: datetime) -> bool:
-        return is_stopping() or self._clock() >= until
+    def _goes_on(self, until: datetime) -> bool:
+        if is_stopping() or self._clock() >= until:
+            self._stop()
+        if self._offered or self._cleared or not self._hand.is_empty:
+            return True
+        return not (self._is_over or self._is_dry)
 
-    def _claim(self) -> Lease | None:
-        with transaction():
-            lease = self._lease = ledger.claim(self._slot, self._clock())
-        if lease and lease.edition_id not in self._templates:
-            with transaction():
-                self._templates[lease.edition_id] = template_of(lease.edition_id)
-        return lease
+    # What leaves
 
-    def _drain(self, lease: Lease, until: datetime) -> bool:
-        """Send a leased batch, every dot preceded by its mark; says whether to claim another."""
-        with transaction():
-            deliveries = ledger.waiting(lease)
-        goes_on = True
-        verdicts: list[Verdict] = []
-        for group in _groups(deliveries, self._relay.connections):
-            with transaction():
-                now = self._clock()
-                with ledger.entry(self._slot, now) as entry:
-                    entry.record(lease, verdicts, were_marked=True)
-                    cleared = entry.mark(lease, [delivery.id for delivery in group])
-            verdicts = self._hand_over(lease, group, cleared)
-            goes_on = cleared.goes_on and not self.refusal and not self._is_over(until)
-            if not goes_on:
-                break
-        with transaction():
-            now = self._clock()
-            with ledger.entry(self._slot, now) as entry:
-                entry.record(lease, verdicts, were_marked=True)
-                entry.give_back(lease)
-        return goes_on
+    def _offer(self) -> float:
+        """Give the relay as much as it has room for; says when there may be more to give."""
+        if self._is_over:
+            return LONGEST_WAIT
+        now = monotonic()
+        next_at = self._hand.ripen(now)
+        if now < self._closed_until:
+            return min(LONGEST_WAIT, self._closed_until - now)
+        line = self._usable_line()
+        if line is None:
+            return LONGEST_WAIT
+        while line.is_usable and len(self._hand) < line.relay.room() and self._claim():
+            line = self._lines[-1]
+        for item in self._admitted(line, self._hand.take(line.relay.room())):
+            self._offer_one(line, item)
+        return min(LONGEST_WAIT, next_at - now) if next_at else LONGEST_WAIT
 
-    def _hand_over(self, lease: Lease, group: Sequence[Waiting], cleared: Cleared) -> list[Verdict]:
-        marked = {d.id: d for d in group if d.id in cleared.ids}
-        verdicts: list[Verdict] = []
-        messages: list[Message] = []
-        for delivery in marked.values():
-            dated_at = delivery.dated_at or lease.dated_at
-            template = self._templates[lease.edition_id]
-            try:
-                messages.append(self._splicer.message(template, delivery, dated_at))
-            except ValueError as error:
-                verdicts.append(Verdict(delivery.id, DeliveryState.FAILED, str(error)))
-        answers = self._relay.hand_over(messages)
-        self._listen([answer for _key, answer in answers])
-        for key, answer in answers:
-            dated_at = marked[key].dated_at or lease.dated_at
-            verdicts.append(judge(marked[key], answer, dated_at=dated_at, now=self._clock()))
-        return verdicts
+    def _usable_line(self) -> Line | None:
+        """The relay in use, or the next one; when all of them rest, it is over for now."""
+        if not self._lines or not self._lines[-1].is_usable:
+            self._use(self._patiently(lambda: self._fleet.choose(self._slot.holder, self._clock())))
+        return None if self._is_over else self._lines[-1]
 
-    def _listen(self, answers: Sequence[Answer]) -> None:
-        about_us = [answer for answer in answers if retry.is_about_us(answer)]
-        if not about_us and retry.are_about_us(answers, connections=self._relay.connections):
-            about_us = list(answers)
-        if about_us:
-            self.refusal = retry.in_words(about_us[0])
+    def _use(self, line: Line | None) -> None:
+        if line is None:
+            self._stop()
+        elif not self._lines or self._lines[-1] is not line:
+            if self._lines:
+                self._recall(self._lines[-1])
+            self._lines = [one for one in self._lines if one.under_way and one is not line]
+            self._lines.append(line)
 
+    def _claim(self) -> bool:
+        """Lease one batch more, for the best relay there is by now."""
+        if self._is_dry or self._is_over:
+            return False
 
-def judge(delivery: Waiting, answer: Answer, *, dated_at: datetime, now: datetime) -> Verdict:
-    """What the answer to a delivery's attempt means for it.
+        def claim() -> tuple[Line | None, Lease | None, Sequence[ledger.Waiting]]:
+            line = self._fleet.choose(self._slot.holder, self._clock())
+            lease = ledger.claim(self._slot, self._clock()) if line else None
+            return line, lease, ledger.waiting(lease) if lease else ()
 
-    `delivery` as it was before the attempt; `dated_at` is when the first one was made.
-    """
-    words = retry.in_words(answer)
-    match answer.outcome:
-        case Outcome.ACCEPTED:
-            return Verdict(delivery.id, DeliveryState.SENT, words)
-        case Outcome.IN_DOUBT:
-            return Verdict(delivery.id, DeliveryState.IN_DOUBT, words)
-    due_at = None
-    if not retry.is_final(answer):
-        due_at = retry.next_attempt(
-            delivery.attempts + 1, first_at=dated_at, now=now, jitter=retry.spread(delivery.id)
+        line, lease, deliveries = self._patiently(claim)
+        self._use(line)
+        if lease is None:
+            self._is_dry = True
+            return False
+        self._hand.add(lease, deliveries)
+        if lease.edition_id not in self._templates:
+            edition_id = lease.edition_id
+            self._templates[edition_id] = self._patiently(lambda: template_of(edition_id))
+        return True
+
+    def _admitted(self, line: Line, items: Sequence[Item]) -> Iterable[Item]:
+        """Those that the pace lets go now; of the others some wait in hand, some in the ledger."""
+        delays, closed_for = self._fleet.pace.admit(line.name, [item.domain for item in items])
+        if closed_for:
+            self._closed_until = monotonic() + closed_for
+        self._hand.put_back(items[len(delays) :])
+        for item, delay in zip(items, delays, strict=False):
+            if not delay:
+                yield item
+            elif delay <= NEAR:
+                self._hand.keep(item, monotonic() + delay)
+            else:
+                due_at = self._clock() + timedelta(seconds=delay)
+                self._group.postponed[item.lease][item.delivery.id] = due_at
+                self._hand.done(item.lease)
+
+    def _offer_one(self, line: Line, item: Item) -> None:
+        lease, delivery = item
+        try:
+            message = self._splicer.message(
+                self._templates[lease.edition_id], delivery, delivery.dated_at or lease.dated_at
+            )
+        except ValueError as error:
+            verdict = Verdict(delivery.id, DeliveryState.FAILED, str(error))
+            self._group.unmarked[lease].append(verdict)
+            self._hand.done(lease)
+            self._fleet.pace.done([item.domain])
+            return
+        line.relay.offer(message)
+        line.under_way += 1
+        self._offered[delivery.id] = line, item
+
+    # What comes back
+
+    def _listen(self, timeout: float) -> None:
+        """Hear what happened on every relay in use, and write it down."""
+        busy = [line for line in self._lines if line.under_way or line is self._lines[-1]]
+        for line in busy:
+            turn = line.relay.wait(timeout if len(busy) == 1 else SHORT_WAIT)
+            self._take(line, turn)
+        self._write_down()
+
+    def _take(self, line: Line, turn: Turn) -> None:
+        for key in turn.ready:
+            self._group.ready[self._offered[key][1].lease].append(key)
+        now = self._clock()
+        domains = [self._take_answer(line, answered, now) for answered in turn.answers]
+        self._fleet.pace.done(domains)
+
+    def _take_answer(self, line: Line, answered: Answered, now: datetime) -> str:
+        """Note what an answer means for its delivery, the relay and the issue; give the domain."""
+        answer, was_cleared = answered.answer, answered.was_cleared
+        item = (self._cleared if was_cleared else self._offered).pop(answered.key)[1]
+        line.under_way -= 1
+        self._counts.add(line.name, item.domain, answer, now)
+        line.hear(answer)
+        self._objection = self._objection or self._misgivings.take(answer, item.domain)
+        verdict = judge(
+            item.delivery, answer, was_cleared=was_cleared, period=self._period, now=now
         )
-    state = DeliveryState.QUEUED if due_at else DeliveryState.FAILED
-    return Verdict(delivery.id, state, words, due_at)
+        if verdict is None:
+            self._hand.put_back([item])
+        else:
+            verdicts = self._group.marked if was_cleared else self._group.unmarked
+            verdicts[item.lease].append(verdict)
+            self._hand.done(item.lease)
+        return item.domain
 
+    def _write_down(self) -> None:
+        """Record the group in one transaction; then what it marked may leave."""
+        self._group.finished = self._hand.finished
+        if not (self._group or self._objection or any(line.has_news for line in self._lines)):
+            return
+        group, self._group = self._group, _Group()
+        attempts = 0
 
-def _groups(deliveries: Sequence[Waiting], size: int) -> Iterator[Sequence[Waiting]]:
-    for start in range(0, len(deliveries), size):
-        yield deliveries[start : start + size]
+        def write() -> list[ledger.Cleared]:
+            nonlocal attempts
+            attempts += 1
+            return self._write(group, is_repeated=attempts > 1)
+
+        cleared = self._patiently(write)
+        self._hand.forget(group.finished)
+        self._let_leave(group, frozenset().union(*(some.ids for some in cleared)))
+        if self._objection or not all(some.goes_on for some in cleared):
+            self._stop()
+        for line in self._lines:
+            line.told()
+            if not line.is_usable:
+                self._recall(line)
+
+    def _let_leave(self, group: _Group, marked: frozenset[int]) -> None:
+        """Clear what is marked; of the rest that was ready nothing may leave any more."""
+        for lease, keys in group.ready.items():
+            for key in keys:
+                line, item = self._offered.pop(key)
+                if key in marked:
+                    line.relay.clear([key])
+                    self._cleared[key] = line, item
+                else:
+                    self._withdraw(line, item)
+                    self._hand.done(lease)
+
+    def _recall(self, line: Line) -> None:
+        """Take everything back into the hand that was offered and may not leave yet."""
+        items = [item for other, item in self._offered.values() if other is line]
+        for item in items:
+            del self._offered[item.delivery.id]
+            self._withdraw(line, item)
+        self._hand.put_back(items)
+
+    def _withdraw(self, line: Line, item: Item) -> None:
+        line.relay.withdraw([item.delivery.id])
+        line.under_way -= 1
+        self._fleet.pace.done([item.domain])
+
+    def _write(self, group: _Group, *, is_repeated: bool) -> list[ledger.Cleared]:
+        now = self._clock()
+        with ledger.entry(self._slot, now) as entry:
+            for lease, verdicts in group.marked.items():
+                entry.record(lease, verdicts, were_marked=True)
+            for lease, verdicts in group.unmarked.items():
+                entry.record(lease, verdicts, were_marked=False)
+            for lease, due in group.postponed.items():
+                entry.postpone(lease, due)
+            cleared = [
+                entry.mark(lease, ids, is_repeated=is_repeated)
+                for lease, ids in group.ready.items()
+                if not self._objection
+            ]
+            for lease in group.finished:
+                entry.give_back(lease)
+        for line in self._lines:
+            line.tell(now)
+        if self._objection:
+            self._pause(self._objection, now)
+        return cleared
+
+    def _pause(self, objection: str, now: datetime) -> None:
+        try:
+            steering.pause(self._slot.issue_id, who="sending", now=now, because=objection)
+        except WrongStep:
+            return  # an editor, or another sender, was faster
+
+    # When it ends
+
+    def _stop(self) -> None:
+        """Offer nothing more; what may have left already is still waited for."""
+        if not self._is_over:
+            self._is_over = True
+            for line in self._lines:
+                self._recall(line)
+            self._hand.drop()
+
+    def _end(self) -> None:
+        """Give back what is held."""
+        self._hand.drop()
+        self._write_down()
+        leases = self._hand.leases
+
+        def leave() -> None:
+            with ledger.entry(self._slot, self._clock()) as entry:
+                for lease in leases:
+                    entry.give_back(lease)
+            for line in self._lines:
+                line.leave(self._slot.holder)
+
+        self._patiently(leave)
+        self._flush()
+
+    def _keep_up(self) -> None:
+        if monotonic() >= self._kept_up_at + UPKEEP:
+            self._kept_up_at = monotonic()
+            for line in self._lines:
+                line.renew(self._slot.holder)
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write down what relays said; only for looking at, so it may fail."""
+        try:
+            self._counts.flush(self._slot.issue_id)
+        except LOST as error:
+            log.warning("the counts of answers wait: %s", error.__class__.__name__)
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Do something in a transaction, again if the database was lost, while the leases hold."""
+        until = monotonic() + PATIENCE
+        while True:
+            try:
+                with transaction():
+                    return work()
+            except LOST:
+                if monotonic() > until:
+                    raise
+                log.warning("the database was lost; once more", exc_info=True)
+                time.sleep(PAUSE)

@@ -10,20 +10,20 @@ from flask import current_app
 from newsletter.background import ISSUES, NOTICES, hint, waiting
 from newsletter.database import transaction
 from newsletter.delivery import doubts, notices, sending, start, sweep
-from newsletter.mail.smtp import Relay, RelayAddress
+from newsletter.delivery.fleet import Fleet, fleet_of
 from newsletter.pages import settings
 
 
 @shared_task(name="delivery.send_issue")
 def send_issue(issue_id: int) -> None:
     """Send an issue for half a minute, if there is a free slot."""
-    sending.send_issue(issue_id, relay(), clock=now)
+    sending.send_issue(issue_id, fleet(), clock=now)
 
 
 @shared_task(name="delivery.send_notices")
 def send_notices() -> None:
     """Send the notices that are due."""
-    notices.send_notices(relay(), clock=now)
+    notices.send_notices(fleet(), clock=now)
 
 
 @shared_task(name="delivery.sweep_issues")
@@ -83,15 +83,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def relay() -> Relay:
-    """The relay of this process, its connections kept open from task to task."""
-    key = f"relay:{os.getpid()}"  # a child must not talk on its parent's connections
+def fleet() -> Fleet:
+    """The relays of this process, their connections kept open from task to task."""
+    key = f"fleet:{os.getpid()}"  # a child must not talk on its parent's connections
     if key not in current_app.extensions:
-        config = settings()
-        current_app.extensions[key] = Relay(
-            RelayAddress.parse(config.relay_url),
-            helo=socket.getfqdn(),
-            connections=config.smtp_connections,
-        )
-    kept: Relay = current_app.extensions[key]
+        current_app.extensions[key] = fleet_of(settings(), socket.getfqdn())
+    kept: Fleet = current_app.extensions[key]
     return kept

@@ -14,7 +14,7 @@ from newsletter.notices.models import Notice, NoticeKind, NoticeState
 from newsletter.notices.owing import owe
 from tests.factories import NOON
 from tests.mail_server import free_port
-from tests.posting import TestClock, relay_to, run_together
+from tests.posting import TestClock, fleet_to, relay_to, run_together
 from tests.smtp_server import SmtpServer, drop, say
 
 MAIL = RenderedMail(
@@ -33,8 +33,8 @@ def owe_one(recipient="amal@example.org", **more):
 
 
 def send(url, clock, *, connections=4):
-    with relay_to(url, connections=connections) as relay:
-        notices.send_notices(relay, clock=clock)
+    with fleet_to(url, connections=connections) as fleet:
+        notices.send_notices(fleet, clock=clock)
 
 
 def sweep(clock):

@@ -24,7 +24,7 @@ from tests.mail_server import PATIENCE, free_port
 from tests.posting import (
     TestClock,
     delivery_to,
-    relay_to,
+    fleet_to,
     run_together,
     send,
     start_issue,
@@ -466,10 +466,10 @@ def test_a_lease_is_renewed_by_the_process_that_sends(app, clock):
             tick(clock)
         session.behave()
 
-    with SmtpServer({"dot": long_silence}) as server, relay_to(server.url, connections=1) as relay:
+    with SmtpServer({"dot": long_silence}) as server, fleet_to(server.url, connections=1) as fleet:
         with transaction():
             slot = take_slot(issue, "a worker", clock)
-        sender = sending.Sender(slot, relay, clock)
+        sender = sending.Sender(slot, fleet, clock)
         sender.send(until=NOON + timedelta(minutes=2))
 
     assert states(issue) == {"sent": 3, "queued": 1}
