@@ -23,7 +23,9 @@ from sqlalchemy import select
 
 from newsletter.database import db, transaction
 from newsletter.delivery import sending, sweep
+from newsletter.delivery.fleet import Fleet
 from newsletter.delivery.ledger import Waiting
+from newsletter.delivery.pace import pace_of
 from newsletter.delivery.splice import Splicer
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue
@@ -73,7 +75,7 @@ Work = Callable[[], None]
 def engine(order: Order) -> Iterator[Work]:
     """The real thing: the ledger's deliveries, task after task, until the issue is sent."""
     with _relay(order) as relay:
-        yield partial(_send_all, order.issue_id, relay)
+        yield partial(_send_all, order.issue_id, Fleet([relay], pace_of(settings())))
 
 
 @contextmanager
@@ -115,9 +117,9 @@ def by_smtplib(order: Order) -> Iterator[Work]:
 WAYS = {way.__name__: way for way in (engine, driver, splicing_driver, by_smtplib)}
 
 
-def _send_all(issue_id: int, relay: Relay) -> None:
+def _send_all(issue_id: int, fleet: Fleet) -> None:
     while not _is_sent(issue_id):
-        sending.send_issue(issue_id, relay, clock=_now)
+        sending.send_issue(issue_id, fleet, clock=_now)
         with transaction():
             sweep.close_issues(now=_now())
 
