@@ -8,6 +8,7 @@ import click
 from flask.cli import ScriptInfo
 
 from newsletter import create_app
+from newsletter.cli import steering as _steering  # noqa: F401  # adds its verbs to `issue`
 from newsletter.cli.database import database
 from newsletter.cli.editor import editor
 from newsletter.cli.issue import issue

@@ -3,8 +3,10 @@
 import json
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
+from zoneinfo import ZoneInfo
 
 import click
 from sqlalchemy import select
@@ -15,6 +17,7 @@ from newsletter.cli.previews import write_previews
 from newsletter.database import db, transaction
 from newsletter.delivery.fanout import audience
 from newsletter.delivery.progress import Progress, live_workers, progress
+from newsletter.delivery.schedule import is_late
 from newsletter.delivery.start import send_now
 from newsletter.issues import preflight
 from newsletter.issues.editing import import_issue
@@ -65,7 +68,7 @@ def import_(file: BinaryIO, *, replace: bool) -> None:
 @sections_of_edition
 def preview(number: int, out: Path, sections: str) -> None:
     """Write the mail in each language to a folder, and print where: HTML, text, the whole mail."""
-    found = _issue(number)
+    found = find_issue(number)
     choice = read_wish(sections.split(), settings().default_language).choice
     for path in write_previews(found, choice, out, now=now()):
         click.echo(path)
@@ -81,7 +84,7 @@ def preview(number: int, out: Path, sections: str) -> None:
 )
 def test(number: int, address: str, language: str | None, sections: str, format_: str) -> None:
     """Send the issue to one address, marked as a test."""
-    found = _issue(number)
+    found = find_issue(number)
     wish = read_wish(sections.split(), language or settings().default_language)
     with transaction():
         owe_proof(
@@ -104,21 +107,17 @@ def send(number: int, *, wait: bool) -> None:
 
     With --wait the exit status is 1 if a delivery failed or is in doubt.
     """
-    found = _issue(number)
-    if found.state is IssueState.DRAFT:
-        for warning in preflight.check(found, now=now()).warnings:
-            click.echo(f"Warning: {warning}", err=True)
-        if not audience(found).total:
-            click.echo(f"Warning: {NOBODY}", err=True)
+    found = find_issue(number)
+    warn(found)
     send_now(found.id, now=now())
     counts = progress(found.id)
-    click.echo(f"Issue {number} goes to {_readers(counts.total)}.")
+    click.echo(f"Issue {number} goes to {readers(counts.total)}.")
     if wait:
         try:
             counts = _wait(found.id, counts)
         except KeyboardInterrupt as error:
             raise Interrupted(f"sending goes on; `newsletter issue status {number}`") from error
-        _show(counts)
+        _show(find_issue(number), counts)
         if counts.went_wrong:
             raise click.exceptions.Exit(1)
 
@@ -128,14 +127,26 @@ def send(number: int, *, wait: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(number: int, *, as_json: bool) -> None:
     """Count the deliveries of an issue by state."""
-    counts = progress(_issue(number).id)
+    found = find_issue(number)
+    counts = progress(found.id)
     if as_json:
         click.echo(json.dumps(counts.as_json()))
     else:
-        _show(counts)
+        _show(found, counts)
 
 
-def _issue(number: int) -> Issue:
+def warn(found: Issue) -> None:
+    """Say on stderr what nobody may have thought of, unless it is under way."""
+    if found.is_public or found.state is IssueState.CANCELLED:
+        return
+    for warning in preflight.check(found, now=now()).warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    if not audience(found).total:
+        click.echo(f"Warning: {NOBODY}", err=True)
+
+
+def find_issue(number: int) -> Issue:
+    """The issue of this number; refuses if there is none."""
     found = db.session.scalars(select(Issue).where(Issue.number == number)).one_or_none()
     if found is None:
         raise Refusal(f"there is no issue {number}; `newsletter issue import` makes one of a file")
@@ -164,20 +175,37 @@ def _wait(issue_id: int, counts: Progress) -> Progress:
                 if not live_workers():
                     raise Refusal(
                         f"no worker is alive, so issue {counts.number} waits with "
-                        f"{_readers(counts.still_to_come)} to go; start one with `newsletter run`"
+                        f"{readers(counts.still_to_come)} to go; start one with `newsletter run`"
                     )
                 last_change = time.monotonic()
     if counts.still_to_come:
-        raise Refusal(f"issue {counts.number} {STANDING[counts.state]}")
+        issue = db.session.get_one(Issue, issue_id, populate_existing=True)
+        raise Refusal(f"issue {issue.number} {_standing(issue)}")
     return counts
 
 
-def _show(counts: Progress) -> None:
-    click.echo(f"Issue {counts.number} {STANDING[counts.state]}.")
+def _show(issue: Issue, counts: Progress) -> None:
+    click.echo(f"Issue {issue.number} {_standing(issue)}".removesuffix(".") + ".")
     for state, count in counts.counts.items():
         click.echo(f"{state.value.replace('_', ' '):<13}{count:>8}")
     click.echo(f"{'unsubscribed':<13}{counts.unsubscribed:>8}")
 
 
-def _readers(count: int) -> str:
+def _standing(issue: Issue) -> str:
+    """Where it stands, since or until when, and why it does not go on by itself."""
+    words = STANDING[issue.state]
+    if issue.state is IssueState.SCHEDULED and issue.scheduled_at:
+        words += f" for {in_words(issue.scheduled_at)}"
+        if is_late(issue, now=now()):
+            words += ", which has passed; send it now or set another time"
+    return f"{words}: {issue.paused_because}" if issue.paused_because else words
+
+
+def in_words(time: datetime) -> str:
+    """A time in the publication's zone."""
+    return f"{time.astimezone(ZoneInfo(settings().time_zone)):%Y-%m-%d %H:%M %Z}"
+
+
+def readers(count: int) -> str:
+    """So many readers, in words."""
     return f"{count} reader" if count == 1 else f"{count} readers"

@@ -65,7 +65,7 @@ def due(*, now: datetime) -> list[tuple[int, datetime]]:
         )
         .order_by(Issue.scheduled_at, Issue.id)
     )
-    return [(issue_id, at) for issue_id, at in rows]
+    return [(issue_id, at) for issue_id, at in rows if at]
 
 
 def is_late(issue: Issue, *, now: datetime) -> bool:
