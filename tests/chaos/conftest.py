@@ -20,7 +20,7 @@ def chance() -> Chance:
     return Chance(int(os.environ.get("CHAOS_SEED", secrets.randbelow(10**6))))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def folder() -> Iterator[Path]:
     """A short path that PostgreSQL's own user may enter too."""
     path = Path(tempfile.mkdtemp(prefix="chaos-"))
@@ -29,9 +29,9 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(path, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def sink_process(folder: Path) -> Iterator[SinkProcess]:
-    """The relay of this module's services."""
+    """The relay of the services here."""
     sink = SinkProcess(folder)
     try:
         sink.start()
@@ -40,7 +40,7 @@ def sink_process(folder: Path) -> Iterator[SinkProcess]:
         sink.end()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def postgres(folder: Path) -> Iterator[Postgres]:
     """A PostgreSQL that may be restarted."""
     server = Postgres(folder)
@@ -51,7 +51,7 @@ def postgres(folder: Path) -> Iterator[Postgres]:
         server.end()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def valkey(folder: Path) -> Iterator[Valkey]:
     """A Valkey that may be killed."""
     server = Valkey(folder)
@@ -62,7 +62,7 @@ def valkey(folder: Path) -> Iterator[Valkey]:
         server.end()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def prepared(
     folder: Path, postgres: Postgres, valkey: Valkey, sink_process: SinkProcess
 ) -> Iterator[Servers]:

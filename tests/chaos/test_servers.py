@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 def test_valkey_may_be_emptied_killed_and_gone_for_a_while(
     servers: Servers, valkey: Valkey
 ) -> None:
-    servers.sink.order(Order(rate=60))
+    servers.sink.order(Order(rate=50))
     number = servers.send()
     servers.wait_until_taken(number, 50)
     valkey.empty()
@@ -52,7 +52,7 @@ def test_a_redis_that_was_emptied_before_anybody_heard_of_it_delays_only(
 def test_postgresql_may_cut_its_connections_be_restarted_and_crash(
     servers: Servers, postgres: Postgres
 ) -> None:
-    port = servers.sink.order(Order(rate=60)).port
+    port = servers.sink.order(Order(rate=50)).port
     number = servers.send()
     doubts = 0
 
