@@ -60,7 +60,6 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "SECRET_KEY_FALLBACKS": list(settings.secret_keys[1:]),
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": {
-            "pool_pre_ping": True,  # a database may have restarted
             "hide_parameters": True,  # readers' addresses are among them, and errors are logged
         },
         "MAX_CONTENT_LENGTH": LARGEST_REQUEST,

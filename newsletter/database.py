@@ -10,18 +10,22 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum as PythonEnum
 from enum import StrEnum
+from time import monotonic
 from typing import Any, ClassVar
 
+import psycopg
 import sqlalchemy as sa
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, CursorResult, Dialect, Engine, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, registry
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
 
 BUSY_TIMEOUT = 30_000  # milliseconds that a writer on SQLite waits for the one before
+LONG_REST = 2.0  # seconds after which a connection is tried before it is used
 WRITES = "newsletter_writes"
 
 
@@ -137,6 +141,25 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+@event.listens_for(Pool, "checkin")
+def _note_rest(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    record.info["rests_since"] = monotonic()
+
+
+@event.listens_for(Pool, "checkout")
+def _try_after_rest(
+    connection: Any, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection
+) -> None:
+    """A database may have restarted meanwhile; a connection in constant use finds out by itself."""
+    rests_since = record.info.get("rests_since", monotonic())
+    if monotonic() - rests_since > LONG_REST and type(connection).__module__.startswith("psycopg"):
+        try:
+            connection.execute("SELECT 1")
+            connection.rollback()
+        except psycopg.Error as error:
+            raise DisconnectionError from error  # the pool makes a new one
 
 
 @event.listens_for(Engine, "begin")
