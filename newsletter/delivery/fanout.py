@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Subquery, and_, case, func, insert, literal, select
+from sqlalchemy import Integer, Subquery, and_, case, func, insert, literal, select
 from sqlalchemy.sql.selectable import FromClause
 
 from newsletter.database import db, execute
@@ -176,7 +176,8 @@ def _make_deliveries(issue: Issue) -> int:
 
 def _numbered(taken: FromClause, issue_id: int) -> Subquery:
     """Each taker's edition, and the ordinal of the batch within it."""
-    place = func.row_number().over(partition_by=Edition.id, order_by=taken.c.subscriber_id)
+    number = func.row_number(type_=Integer)  # a division of integers may use the batches' index
+    place = number.over(partition_by=Edition.id, order_by=taken.c.subscriber_id)
     return (
         select(
             taken.c.subscriber_id,

@@ -37,6 +37,7 @@ class Batch(Base):
             postgresql_where=text("finished_at IS NULL"),
             sqlite_where=text("finished_at IS NULL"),
         ),
+        Index(None, "edition_id", "ordinal"),  # by which fan-out finds it, once per delivery
         {"sqlite_autoincrement": True},
     )
 
