@@ -40,8 +40,10 @@ class Outcome(StrEnum):
     IN_DOUBT = "in_doubt"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+_OUTCOMES = {2: Outcome.ACCEPTED, 4: Outcome.NOT_NOW, 5: Outcome.NEVER}  # RFC 5321 4.2.1
+
+
+class Answer(NamedTuple):
     """What the relay said to a message, or what happened instead.
 
     `stage` tells who is meant: a 5yz to MAIL is about us, one to RCPT about the reader.
@@ -57,11 +59,7 @@ class Answer:
     @classmethod
     def to(cls, reply: Reply, stage: Stage) -> Self:
         """The meaning of a reply to a message, as its first digit says."""
-        outcome = Outcome.NOT_NOW
-        if reply.is_positive:
-            outcome = Outcome.ACCEPTED
-        elif reply.is_refused_for_good:
-            outcome = Outcome.NEVER
+        outcome = _OUTCOMES.get(reply.code // 100, Outcome.NOT_NOW)
         return cls(outcome, stage, reply.text, reply.code, reply.status)
 
     @classmethod

@@ -118,11 +118,8 @@ class Connection:
 
     def offer(self, message: Message) -> None:
         """Take a message, on the open connection if that is still good."""
-        now = monotonic()
-        if self._talk.is_idle and (self._is_worn or now >= self._since + self._limits.idle):
-            self.close()
         if not self._talk.is_leaving:
-            self._since = now
+            self._begin_anew()
         self._talk.offer(message)
         self._carried += 1
 
@@ -179,6 +176,12 @@ class Connection:
     def _is_worn(self) -> bool:
         return self._carried >= self._limits.messages_per_connection
 
+    def _begin_anew(self) -> None:
+        now = monotonic()
+        if self._talk.is_idle and (self._is_worn or now >= self._since + self._limits.idle):
+            self.close()
+        self._since = now
+
     def _attempt(self, action: Callable[[], None]) -> None:
         try:
             action()
@@ -193,8 +196,6 @@ class Connection:
             self._settled = talk.settled
             self._since = monotonic()
             self._dot_left_at = None
-        if self._dot_left_at is None and talk.dot_can_have_left:
-            self._dot_left_at = monotonic()
         if talk.is_over:
             self._drop()
             if talk.unheard:
@@ -248,6 +249,7 @@ class Connection:
         else:
             self._candidates.clear()
             self._is_connected = True
+            self._watch(selectors.EVENT_READ)
             self._talk.connected()
 
     def _has_shaken_hands(self, plain: socket.socket) -> bool:
@@ -267,6 +269,7 @@ class Connection:
         except ssl.SSLWantWriteError:
             self._watch(selectors.EVENT_WRITE)
             return False
+        self._watch(selectors.EVENT_READ)
         self._talk.secured()
         return True
 
@@ -284,7 +287,8 @@ class Connection:
 
     def _exchange(self, line: socket.socket) -> None:
         self._read(line)
-        self._speak()
+        if self._talk.outgoing:
+            self._speak()
 
     def _speak(self) -> None:
         line = self._socket
@@ -295,6 +299,8 @@ class Connection:
         except OSError:
             self._read(line)  # the server may have said why before it hung up
             raise
+        if self._dot_left_at is None and self._talk.dot_can_have_left:
+            self._dot_left_at = monotonic()
 
     def _write(self, line: socket.socket) -> None:
         wanted = selectors.EVENT_READ
@@ -305,7 +311,8 @@ class Connection:
             wanted |= selectors.EVENT_WRITE
         except ssl.SSLWantReadError:
             pass  # reading comes first, and is watched for anyway
-        self._watch(wanted)
+        if wanted != self._watched:
+            self._watch(wanted)
 
     def _write_some(self, line: socket.socket) -> None:
         outgoing = self._talk.outgoing
@@ -329,7 +336,7 @@ class Connection:
     # The socket
 
     def _watch(self, events: int) -> None:
-        if self._socket is None or events == self._watched:
+        if self._socket is None or self._watched == events:
             return
         descriptor = self._socket.fileno()
         selector = self._route.selector

@@ -66,7 +66,7 @@ def _hello(helo: str) -> _Steps:
         reply = reply._replace(lines=reply.lines[:1])
     if not reply.is_positive:
         raise Broken("The server did not like our greeting.", reply)
-    words = [line.upper().partition(" ") for line in reply.words[1:]]
+    words = [line.upper().partition(" ") for line in reply.lines[1:]]
     return {keyword: parameters for keyword, _, parameters in words}
 
 

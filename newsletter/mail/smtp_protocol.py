@@ -23,7 +23,7 @@ _ENVELOPE = (Stage.MAIL, Stage.RCPT, Stage.DATA)
 _CLOSING = 421
 _GO_AHEAD = 354
 _FINAL_DOT = b".\r\n"
-_SECURED = Reply(220, (b"encrypted",))
+_SECURED = Reply(220, None, ("encrypted",))
 _OUT_OF_TURN = "The server spoke out of turn."
 _OUT_OF_ORDER = "The server answered out of order."
 
@@ -67,7 +67,8 @@ class Conversation:
         self._is_open = False
         self._is_used = False
         self._is_pipelining = False
-        self._extensions: Extensions = {}
+        self._tells_size = False
+        self._most_octets: float = math.inf
         self._stage = Stage.CONNECT
         self._replies = ReplyReader()
         self._expected: deque[Stage] = deque()
@@ -130,7 +131,8 @@ class Conversation:
         if self._upcoming is None or not self._upcoming.is_ready:
             raise ValueError("Only a message that is ready can be cleared.")
         self._upcoming.is_cleared = True
-        self._queue(*self._upcoming.message.parts)
+        self.outgoing += self._upcoming.message.parts
+        self._octets_queued += self._upcoming.message.size
         self._queue_dot(self._upcoming)
 
     def withdraw(self, key: int) -> None:
@@ -152,18 +154,17 @@ class Conversation:
     def pump(self) -> None:
         """Queue the commands that may leave: the next one, or an envelope as a group."""
         upcoming = self._upcoming
-        if upcoming is None or not self._is_open:
+        if upcoming is None or not self._is_open or upcoming.asked == len(_ENVELOPE):
             return
         if not upcoming.asked and self._refuses_size_of(upcoming):
             return
         if self._is_pipelining:
-            if not upcoming.asked:
-                self._queue(b"".join(self._line(stage, upcoming.message) for stage in _ENVELOPE))
-                self._expected.extend(_ENVELOPE)
-                upcoming.asked = len(_ENVELOPE)
-        elif not self._expected and upcoming.asked < len(_ENVELOPE):
-            stage = _ENVELOPE[upcoming.asked]
-            self._say(stage, self._line(stage, upcoming.message))
+            self._queue("".join(self._envelope(upcoming.message)).encode("ascii"))
+            self._expected.extend(_ENVELOPE)
+            upcoming.asked = len(_ENVELOPE)
+        elif not self._expected:
+            line = self._envelope(upcoming.message)[upcoming.asked]
+            self._say(_ENVELOPE[upcoming.asked], line.encode("ascii"))
             upcoming.asked += 1
 
     def quit(self) -> None:
@@ -176,10 +177,11 @@ class Conversation:
         """Take in what the server said."""
         if self.is_over:
             return
-        self._replies.feed(data)
         try:
-            while reply := self._replies.next():
+            for reply in self._replies.read(data):
                 self._take(reply)
+                if self.wants_tls:
+                    return
             self._refuse_what_nobody_asked_for()
         except Broken as end:
             self._end(str(end), end.reply)
@@ -245,11 +247,17 @@ class Conversation:
         try:
             step = self._opening.send(reply)
         except StopIteration as end:
-            self._extensions = end.value
-            self._is_pipelining = "PIPELINING" in self._extensions
-            self._is_open = True
+            self._use(end.value)
         else:
             self._do(step)
+
+    def _use(self, extensions: Extensions) -> None:
+        self._is_open = True
+        self._is_pipelining = "PIPELINING" in extensions
+        self._tells_size = "SIZE" in extensions
+        most = extensions.get("SIZE", "")
+        if most.isdecimal() and int(most):
+            self._most_octets = int(most)
 
     def _do(self, step: Say | Handshake) -> None:
         if step is Handshake.TLS:
@@ -310,24 +318,19 @@ class Conversation:
 
     # What we say
 
-    def _line(self, stage: Stage, message: Message) -> bytes:
-        match stage:
-            case Stage.MAIL:
-                size = f" SIZE={message.size}" if "SIZE" in self._extensions else ""
-                line = f"MAIL FROM:<{message.sender}>{size}\r\n"
-            case Stage.RCPT:
-                line = f"RCPT TO:<{message.recipient}>\r\n"
-            case _:
-                line = "DATA\r\n"
-        return line.encode("ascii")
+    def _envelope(self, message: Message) -> tuple[str, str, str]:
+        size = f" SIZE={message.size}" if self._tells_size else ""
+        return (
+            f"MAIL FROM:<{message.sender}>{size}\r\n",
+            f"RCPT TO:<{message.recipient}>\r\n",
+            "DATA\r\n",
+        )
 
     def _refuses_size_of(self, transaction: _Transaction) -> bool:
-        most = self._extensions.get("SIZE", "")
-        if not most.isdecimal() or not 0 < int(most) < transaction.message.size:
+        if transaction.message.size <= self._most_octets:
             return False
-        transaction.answer = Answer(
-            Outcome.NEVER, Stage.MAIL, f"The relay takes at most {most} octets.", status="5.3.4"
-        )
+        text = f"The relay takes at most {self._most_octets} octets."
+        transaction.answer = Answer(Outcome.NEVER, Stage.MAIL, text, status="5.3.4")
         self._upcoming = None
         self._tell(transaction)
         return True
@@ -341,9 +344,9 @@ class Conversation:
         self._say(Stage.DOT, _FINAL_DOT)
         self._leaving, self._upcoming = transaction, None
 
-    def _queue(self, *buffers: bytes) -> None:
-        self.outgoing.extend(buffers)
-        self._octets_queued += sum(map(len, buffers))
+    def _queue(self, octets: bytes) -> None:
+        self.outgoing.append(octets)
+        self._octets_queued += len(octets)
 
     def _has_left(self, transaction: _Transaction) -> bool:
         return self._octets_reached > transaction.dot_at

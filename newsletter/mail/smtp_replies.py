@@ -1,11 +1,15 @@
 """What a relay says: cut into replies, within bounds (RFC 5321 4.2)."""
 
 import re
-from collections import deque
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
-_CODES = {b"%d" % code: code for code in range(200, 600)}
-_STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: |$)")
+_LINE = re.compile(
+    r"(?P<code>([2-5])[0-9]{2})"
+    r"(?:(?P<mark>[ -])(?:(?P<status>\2\.\d{1,3}\.\d{1,3})(?: |(?=\r?$)))?(?P<text>.*?))?\r?",
+    re.DOTALL,
+)
 _UNPRINTABLE = re.compile(r"[^ -~]+")
 _LONGEST_LINE = 2048  # octets; the RFC asks for 512, some servers say more
 _MOST_LINES = 100
@@ -17,10 +21,15 @@ class Garbled(Exception):
 
 
 class Reply(NamedTuple):
-    """One reply: its code and the text of each line, as the server wrote it."""
+    """One reply: its code and the text of each line.
+
+    `status` is the enhanced status code (RFC 2034), where the server gives one that fits the
+    code; the lines are without it. Octets that are not ASCII are replaced.
+    """
 
     code: int
-    lines: tuple[bytes, ...]
+    status: str | None
+    lines: tuple[str, ...]
 
     @property
     def is_positive(self) -> bool:
@@ -43,25 +52,16 @@ class Reply(NamedTuple):
         return self.code // 100 in (4, 5)
 
     @property
-    def words(self) -> list[str]:
-        """The text of each line; octets that are not ASCII are replaced."""
-        return [line.decode("ascii", "replace") for line in self.lines]
-
-    @property
-    def status(self) -> str | None:
-        """The enhanced status code (RFC 2034), where the server gives one that fits."""
-        match = _STATUS.match(self.words[0])
-        return match[1] if match and match[1][0] == str(self.code)[0] else None
-
-    @property
     def text(self) -> str:
-        """Its words on one printable line of at most 500 characters, without the status."""
-        return printable(" ".join(_STATUS.sub("", line, count=1) for line in self.words))
+        """Its words on one printable line of at most 500 characters."""
+        return printable(" ".join(self.lines))
 
 
 def printable(words: str) -> str:
     """One line of printable ASCII, at most 500 characters."""
-    return _UNPRINTABLE.sub(" ", words).strip()[:_LONGEST_TEXT]
+    if not (words.isascii() and words.isprintable()):
+        words = _UNPRINTABLE.sub(" ", words)
+    return words.strip()[:_LONGEST_TEXT]
 
 
 class ReplyReader:
@@ -69,37 +69,44 @@ class ReplyReader:
 
     def __init__(self) -> None:
         self._rest = b""
-        self._complete: deque[bytes] = deque()
-        self._code: int | None = None
-        self._texts: list[bytes] = []
+        self._begun: list[Reply] = []
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether something has come that is not taken yet."""
-        return bool(self._rest or self._complete or self._texts)
+        """Whether part of a reply has come."""
+        return bool(self._rest or self._begun)
 
-    def feed(self, data: bytes) -> None:
-        """Take in what was read."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        self._complete.extend(lines)
-
-    def next(self) -> Reply | None:
-        """The next complete reply; raises `Garbled` for what cannot become one."""
-        while self._complete:
-            line = self._complete.popleft().removesuffix(b"\r")
-            code = _CODES.get(line[:3])
-            mark = line[3:4]
-            if code is None or mark not in (b" ", b"-", b"") or self._code not in (None, code):
-                raise Garbled("The server said something that is not SMTP.")
-            self._texts.append(line[4:])
-            if len(line) > _LONGEST_LINE or len(self._texts) > _MOST_LINES:
-                raise Garbled("The server's reply has no end.")
-            if mark != b"-":
-                reply = Reply(code, tuple(self._texts))
-                self._code = None
-                self._texts.clear()
-                return reply
-            self._code = code
+    def read(self, data: bytes) -> Iterator[Reply]:
+        """The replies that this completes; raises `Garbled` for what cannot become one."""
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
+        for line in lines:
+            reply, is_last = _read_line(line)
+            if self._begun or not is_last:
+                self._begun.append(reply)
+                reply = self._joined()
+            if is_last:
+                self._begun.clear()
+                yield reply
         if len(self._rest) > _LONGEST_LINE:
             raise Garbled("The server's reply has no end.")
-        return None
+
+    def _joined(self) -> Reply:
+        code, status, _ = self._begun[0]
+        if any(reply.code != code for reply in self._begun):
+            raise Garbled("The server said something that is not SMTP.")
+        if len(self._begun) > _MOST_LINES:
+            raise Garbled("The server's reply has no end.")
+        return Reply(code, status, tuple(reply.lines[0] for reply in self._begun))
+
+
+@lru_cache(maxsize=256)  # a relay says much the same to every message
+def _read_line(line: bytes) -> tuple[Reply, bool]:
+    """A line as if it were a whole reply, and whether the reply ends with it."""
+    if len(line) > _LONGEST_LINE:
+        raise Garbled("The server's reply has no end.")
+    match = _LINE.fullmatch(line.decode("ascii", "replace"))
+    if not match:
+        raise Garbled("The server said something that is not SMTP.")
+    code, _, mark, status, text = match.groups()
+    return Reply(int(code), status, (text or "",)), mark != "-"
