@@ -32,8 +32,8 @@ from newsletter.settings import Settings
 __all__ = ["NEAR", "Admission", "Pace", "pace_of"]
 
 NEAR = 10.0  # s: a delay up to this is worth keeping the delivery in hand
-PATIENCE = 0.5  # s that Redis has for an answer
-REST = 2.0  # s without asking, once it gave none
+PATIENCE = 1.0  # s that Redis has for an answer
+REST = 3.0  # s without asking, once it gave none
 
 _SCRIPT = (
     f"local BURST, AGAIN, NEAR = {BURST}, {AGAIN}, {NEAR}\n"
