@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.database import execute, is_sqlite
@@ -111,38 +111,43 @@ def trip(name: str, said: str, now: datetime) -> bool:
     """
     insert = sqlite.insert if is_sqlite() else postgresql.insert
     execute(insert(RelayState).values(name=name, **_WORKS).on_conflict_do_nothing())
-    state = execute(select(RelayState).where(RelayState.name == name).with_for_update()).one()
-    if state.rests_until and state.rests_until > now:
-        return False
-    failures = state.failures + 1
-    rest = min(SHORTEST_REST * 2 ** min(state.failures, DOUBLINGS), LONGEST_REST)
-    execute(
+    before = execute(
+        select(RelayState.failures, RelayState.failing_since).where(RelayState.name == name)
+    ).one()
+    rest = min(SHORTEST_REST * 2 ** min(before.failures, DOUBLINGS), LONGEST_REST)
+    tripped = execute(
         update(RelayState)
-        .where(RelayState.name == name)
+        .where(
+            RelayState.name == name,
+            RelayState.failures == before.failures,
+            or_(RelayState.rests_until.is_(None), RelayState.rests_until <= now),
+        )
         .values(
-            failures=failures,
+            failures=before.failures + 1,
             rests_until=now + rest,
             probed_by=None,
             probe_until=None,
             said=said,
-            failing_since=state.failing_since or now,
+            failing_since=before.failing_since or now,
         )
-    )
+        .returning(RelayState.name)
+    ).first()
+    if tripped is None:
+        return False
     log.error("the relay %s is left alone for %d seconds: %s", name, rest.total_seconds(), said)
     return True
 
 
 def recovered(name: str, now: datetime) -> bool:
     """Let everybody use a relay again that gave a proper answer; says whether it had failed."""
-    state = execute(
-        select(RelayState.failing_since)
-        .where(RelayState.name == name, RelayState.failures > 0)
-        .with_for_update()
+    is_failing = and_(RelayState.name == name, RelayState.failures > 0)
+    since = execute(select(RelayState.failing_since).where(is_failing)).scalar()
+    back = execute(
+        update(RelayState).where(is_failing).values(_WORKS).returning(RelayState.name)
     ).first()
-    if state is None:
+    if since is None or back is None:
         return False
-    execute(update(RelayState).where(RelayState.name == name).values(_WORKS))
-    seconds = (now - state.failing_since).total_seconds()
+    seconds = (now - since).total_seconds()
     log.info("the relay %s works again after %d seconds", name, seconds)
     return True
 

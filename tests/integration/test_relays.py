@@ -1,6 +1,7 @@
 """The breaker that all processes share: rest, one who tries, and back to all."""
 
 from datetime import timedelta
+from functools import partial
 from threading import Barrier
 
 import pytest
@@ -12,6 +13,7 @@ from tests.posting import TestClock, run_together
 
 MAIN = "relay.example.org:587"
 SPARE = "spare.example.net:25"
+ROUNDS = 8  # of a race, so that those who run do meet
 
 
 @pytest.fixture
@@ -49,16 +51,18 @@ def rest(clock):
 
 
 def at_once(app, *jobs):
-    """Run jobs in transactions of their own that begin together."""
+    """What jobs return, sorted, run in transactions of their own that begin together."""
     ready = Barrier(len(jobs))
+    returned = []
 
     def reach(job):
         with app.app_context():
             ready.wait()
             with transaction():
-                job()
+                returned.append(job())
 
-    run_together(*(lambda job=job: reach(job) for job in jobs))
+    run_together(*(partial(reach, job) for job in jobs))
+    return sorted(returned)
 
 
 def test_a_relay_that_nobody_complained_about_may_be_used(clock):
@@ -190,36 +194,35 @@ def test_what_it_said_and_since_when_it_fails_is_kept(clock, caplog):
 
 
 def test_of_several_who_trip_at_once_one_says_so_and_it_is_one_rest(app, clock, caplog):
-    firsts = []
+    for number in range(1, ROUNDS + 1):
+        firsts = at_once(app, *[lambda: relays.trip(MAIN, "421", clock())] * 4)
 
-    at_once(app, *[lambda: firsts.append(relays.trip(MAIN, "421", clock()))] * 4)
-
-    assert sorted(firsts) == [False, False, False, True]
-    assert len(caplog.messages) == 1
-    assert rest(clock) == 10
+        assert firsts == [False, False, False, True]
+        assert len(caplog.messages) == number
+        assert rest(clock) == min(10 * 2 ** (number - 1), 300)
 
 
 def test_of_several_who_want_to_try_one_may(app, clock):
-    trip(clock)
-    clock.turn(seconds=10)
-    leaves = []
-
     def reach(holder):
-        return lambda: leaves.append(relays.leave_for(MAIN, holder, clock()))
+        return relays.leave_for(MAIN, holder, clock())
 
-    at_once(app, *[reach(f"worker {number}") for number in range(4)])
+    for _ in range(ROUNDS):
+        trip(clock)
+        clock.turn(minutes=5)
 
-    assert sorted(leaves) == [Leave.NONE, Leave.NONE, Leave.NONE, Leave.PROBE]
+        leaves = at_once(app, *[partial(reach, f"worker {number}") for number in range(4)])
+
+        assert leaves == [Leave.NONE, Leave.NONE, Leave.NONE, Leave.PROBE]
 
 
 def test_of_several_who_bring_it_back_one_says_so(app, clock):
-    trip(clock)
-    clock.turn(seconds=10)
-    said = []
+    for _ in range(ROUNDS):
+        trip(clock)
+        clock.turn(seconds=10)
 
-    at_once(app, *[lambda: said.append(relays.recovered(MAIN, clock()))] * 4)
+        said = at_once(app, *[lambda: relays.recovered(MAIN, clock())] * 4)
 
-    assert sorted(said) == [False, False, False, True]
+        assert said == [False, False, False, True]
 
 
 def test_the_first_relay_is_taken_as_long_as_it_works(clock):
