@@ -6,7 +6,7 @@ from email.utils import parseaddr
 
 from newsletter.delivery.ledger import Waiting
 from newsletter.links import Links, Purpose
-from newsletter.mail.identifiers import message_id, verp_sender
+from newsletter.mail.identifiers import MessageIds, VerpSenders
 from newsletter.mail.message import Hole, Template, date_header
 from newsletter.mail.smtp import Message
 from newsletter.settings import Settings
@@ -16,12 +16,11 @@ class Splicer:
     """Makes the message of each reader of one issue."""
 
     def __init__(self, issue_id: int, message_key: bytes, config: Settings, links: Links) -> None:
+        domain = parseaddr(config.mail_from)[1].rpartition("@")[2]
         self._issue_id = issue_id
-        self._message_key = message_key
         self._links = links
-        self._domain = parseaddr(config.mail_from)[1].rpartition("@")[2]
-        self._bounce_domain = config.bounce_domain
-        self._envelope_key = delivery_keys(config)[0]
+        self._message_ids = MessageIds(message_key, domain)
+        self._senders = VerpSenders(delivery_keys(config)[0], config.bounce_domain)
 
     def message(self, template: Template, delivery: Waiting, dated_at: datetime) -> Message:
         """The finished message in its envelope; the same bytes on every attempt.
@@ -32,13 +31,13 @@ class Splicer:
         values = {
             Hole.RECIPIENT: delivery.address.encode("ascii"),
             Hole.DATE: date_header(dated_at),
-            Hole.MESSAGE_ID: message_id(self._message_key, delivery.id, self._domain).encode(),
+            Hole.MESSAGE_ID: self._message_ids.of(delivery.id).encode(),
             Hole.UNSUBSCRIBE: self._links.token(Purpose.UNSUBSCRIBE, *who).encode(),
             Hole.PREFERENCES: self._links.token(Purpose.PREFERENCES, *who).encode(),
         }
         return Message(
             key=delivery.id,
-            sender=verp_sender(self._envelope_key, delivery.id, self._bounce_domain),
+            sender=self._senders.of(delivery.id),
             recipient=delivery.address,
             parts=template.fill(values),
         )

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Self
 
@@ -111,13 +112,21 @@ class Template:
         The segments are handed out as they are. Raises `BadLetter` when a value is missing
         or is not what its hole may hold.
         """
-        pieces = [self.segments[0]]
-        for (hole, is_base64), segment in zip(self.slots, self.segments[1:], strict=True):
-            value = values.get(hole, b"")
-            if not _FITS[hole].fullmatch(value):
-                raise BadLetter(f"This is no value for the {hole} of a mail.")
-            pieces += (b64encode(value) if is_base64 else value, segment)
+        filled = {slot: _value(slot, values) for slot in self._distinct_slots}
+        pieces = list(self._pieces)
+        pieces[1::2] = [filled[slot] for slot in self.slots]
         return pieces
+
+    @cached_property
+    def _pieces(self) -> list[bytes]:
+        """The segments with nothing between every two of them."""
+        pieces = [b""] * (2 * len(self.segments) - 1)
+        pieces[::2] = self.segments
+        return pieces
+
+    @cached_property
+    def _distinct_slots(self) -> list[Slot]:
+        return list(dict.fromkeys(self.slots))
 
     @property
     def size(self) -> int:
@@ -149,11 +158,19 @@ def compose(letter: Letter) -> Template:
     return Template.of([*_headers(letter), *_body(letter)])
 
 
+@lru_cache(maxsize=64)  # all mails of a batch have the same
 def date_header(moment: datetime) -> bytes:
     """The value of Date (RFC 5322 3.3) for an aware time."""
     if moment.tzinfo is None:
         raise ValueError("A Date header needs an aware time.")
     return format_datetime(moment).encode("ascii")
+
+
+def _value(slot: Slot, values: Mapping[Hole, bytes]) -> bytes:
+    value = values.get(slot.hole, b"")
+    if not _FITS[slot.hole].fullmatch(value):
+        raise BadLetter(f"This is no value for the {slot.hole} of a mail.")
+    return b64encode(value) if slot.is_base64 else value
 
 
 def _headers(letter: Letter) -> Iterator[Piece]:

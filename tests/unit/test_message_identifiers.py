@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.mail.identifiers import message_id, read_verp_sender, verp_sender
+from newsletter.mail.identifiers import MessageIds, VerpSenders, read_verp_sender, verp_sender
 
 KEY, OLD_KEY = b"k" * 32, b"o" * 32
 
@@ -34,18 +34,17 @@ def test_the_signature_of_one_delivery_does_not_open_another():
 
 
 def test_a_message_id_is_the_same_every_time_and_differs_by_delivery_and_key():
-    first = message_id(KEY, 7, "example.org")
+    first = MessageIds(KEY, "example.org").of(7)
 
-    assert re.fullmatch(r"<[a-z2-7]{32}@example\.org>", first)
-    assert message_id(KEY, 7, "example.org") == first
-    assert (
-        len({first, message_id(KEY, 8, "example.org"), message_id(OLD_KEY, 7, "example.org")}) == 3
-    )
+    assert re.fullmatch(r"<[0-9a-f]{40}@example\.org>", first)
+    assert MessageIds(KEY, "example.org").of(7) == first
+    others = [MessageIds(KEY, "example.org").of(8), MessageIds(OLD_KEY, "example.org").of(7)]
+    assert len({first, *others}) == 3
 
 
 @pytest.mark.parametrize("domain", ["", "exa mple.org", "example.org\r\nBcc: x", "bücher.example"])
 def test_a_domain_that_breaks_a_header_is_refused(domain: str):
     with pytest.raises(ValueError, match="domain"):
-        message_id(KEY, 7, domain)
+        MessageIds(KEY, domain)
     with pytest.raises(ValueError, match="domain"):
-        verp_sender(KEY, 7, domain)
+        VerpSenders(KEY, domain)
