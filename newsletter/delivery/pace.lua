@@ -10,6 +10,7 @@
 local DEBT = 60  -- s: how long issues wait at most for notices, which do not ask
 local FAR = 3600 -- s: longer nobody is put off, so that a pace that was raised is felt
 local HELD = 60  -- s: a holder that has said nothing for so long is dead
+local WAITS = 15 -- s: one that got nothing, and has not asked again, has gone elsewhere
 
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6
@@ -79,7 +80,8 @@ local function hold(key, holder, has, wants)
     redis.call('HDEL', key, holder)
     return
   end
-  redis.call('HSET', key, holder, string.format('%d %d %.6f', has, wants, now + HELD))
+  local ends = now + (has > 0 and HELD or WAITS)
+  redis.call('HSET', key, holder, string.format('%d %d %.6f', has, wants, ends))
   redis.call('PEXPIRE', key, HELD * 1000)
 end
 

@@ -416,6 +416,15 @@ def test_connections_are_free_when_given_back_or_not_asked_for_again(redis, url)
     assert pace.connections(RELAY, "new", 4) == 4
 
 
+def test_who_got_no_connection_and_asks_no_more_is_not_waited_for(redis, url):
+    pace = pace_at(url, relay="smtp://relay.example?connections=4")
+    assert pace.connections(RELAY, "busy", 4) == 4
+    assert pace.connections(RELAY, "impatient", 4) == 0
+    pass_time(redis, 16)
+
+    assert pace.connections(RELAY, "busy", 4) == 4
+
+
 @given(
     st.integers(1, 30),
     st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 40)), max_size=30),
