@@ -14,9 +14,10 @@ from sqlalchemy import select
 from newsletter.background import hint
 from newsletter.cli.nouns import Interrupted, Noun, Refusal, now
 from newsletter.cli.previews import write_previews
+from newsletter.cli.standing import in_lines, pace_in_words
 from newsletter.database import db, transaction
 from newsletter.delivery.fanout import audience
-from newsletter.delivery.progress import Progress, live_workers, progress
+from newsletter.delivery.progress import FullProgress, full_progress, live_workers
 from newsletter.delivery.schedule import is_late
 from newsletter.delivery.start import send_now
 from newsletter.issues import preflight
@@ -110,7 +111,7 @@ def send(number: int, *, wait: bool) -> None:
     found = find_issue(number)
     warn(found)
     send_now(found.id, now=now())
-    counts = progress(found.id)
+    counts = full_progress(found.id, now=now())
     click.echo(f"Issue {number} goes to {readers(counts.total)}.")
     if wait:
         try:
@@ -126,9 +127,9 @@ def send(number: int, *, wait: bool) -> None:
 @number_of_issue
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(number: int, *, as_json: bool) -> None:
-    """Count the deliveries of an issue by state."""
+    """Count the deliveries of an issue by state; say how fast it goes and what is in the way."""
     found = find_issue(number)
-    counts = progress(found.id)
+    counts = full_progress(found.id, now=now())
     if as_json:
         click.echo(json.dumps(counts.as_json()))
     else:
@@ -153,7 +154,7 @@ def find_issue(number: int) -> Issue:
     return found
 
 
-def _wait(issue_id: int, counts: Progress) -> Progress:
+def _wait(issue_id: int, counts: FullProgress) -> FullProgress:
     """Watch until nothing is queued or sending.
 
     Refuses to wait for an issue that somebody paused or cancelled, or without a living worker.
@@ -161,15 +162,17 @@ def _wait(issue_id: int, counts: Progress) -> Progress:
     with click.progressbar(
         length=counts.total,
         label=f"Sending issue {counts.number}",
+        show_eta=False,  # ours knows that the pace may change
+        item_show_func=lambda item: pace_in_words(item) if item else "",
         file=sys.stderr,
     ) as bar:
         last_change = time.monotonic()
         while counts.state is IssueState.SENDING:
             time.sleep(PAUSE)
-            before, counts = counts, progress(issue_id)
+            before, counts = counts, full_progress(issue_id, now=now())
             db.session.commit()  # the next look shall see what has changed
-            bar.update(before.still_to_come - counts.still_to_come)
-            if counts != before:
+            bar.update(before.still_to_come - counts.still_to_come, counts)
+            if counts.counts != before.counts:
                 last_change = time.monotonic()
             elif time.monotonic() - last_change > PATIENCE:
                 if not live_workers():
@@ -184,11 +187,13 @@ def _wait(issue_id: int, counts: Progress) -> Progress:
     return counts
 
 
-def _show(issue: Issue, counts: Progress) -> None:
+def _show(issue: Issue, counts: FullProgress) -> None:
     click.echo(f"Issue {issue.number} {_standing(issue)}".removesuffix(".") + ".")
     for state, count in counts.counts.items():
         click.echo(f"{state.value.replace('_', ' '):<13}{count:>8}")
     click.echo(f"{'unsubscribed':<13}{counts.unsubscribed:>8}")
+    for line in in_lines(counts):
+        click.echo(line)
 
 
 def _standing(issue: Issue) -> str:

@@ -1,9 +1,11 @@
 """The command line: what an operator types, and what comes back."""
 
 import json
+import re
 import signal
 import subprocess
 import threading
+from datetime import timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -12,10 +14,13 @@ from flask.cli import ScriptInfo
 from sqlalchemy import select
 
 from newsletter.cli import newsletter
-from newsletter.database import db
-from newsletter.delivery.models import Delivery
+from newsletter.database import db, transaction
+from newsletter.delivery import relays
+from newsletter.delivery.answers import AnswerCounts
+from newsletter.delivery.models import Delivery, Tally
 from newsletter.desk.models import Editor
 from newsletter.issues.models import Issue
+from newsletter.mail.smtp_answers import Answer, Outcome, Stage
 from newsletter.notices.models import Notice
 from newsletter.subscribers.models import Subscriber, SubscriberState
 from tests.running import COMMAND, ROOT, environment, wait_until
@@ -185,19 +190,38 @@ def test_the_status_is_there_for_programs(command, imported):
 
     status = json.loads(command("issue", "status", "87", "--json").stdout)
 
-    assert status == {
-        "number": 87,
-        "state": "sending",
-        "deliveries": {
-            "queued": 30,
-            "sending": 0,
-            "sent": 0,
-            "failed": 0,
-            "skipped": 0,
-            "in_doubt": 0,
-        },
-        "unsubscribed": 0,
-    }
+    assert list(status.items())[:4] == [
+        ("number", 87),
+        ("state", "sending"),
+        (
+            "deliveries",
+            {"queued": 30, "sending": 0, "sent": 0, "failed": 0, "skipped": 0, "in_doubt": 0},
+        ),
+        ("unsubscribed", 0),
+    ]
+    assert status["troubles"] == []
+
+
+def test_the_status_says_how_fast_it_goes_and_what_mail_servers_object_to(command, imported):
+    command("issue", "send", "87")
+    with transaction():
+        issue = db.session.scalars(select(Issue)).one()
+        issue.sending_started_at -= timedelta(seconds=100)
+        tally = db.session.get_one(Tally, (issue.id, 1))
+        tally.queued, tally.sent = -20, 20
+        relays.trip("mail.example:25", "421 Shutting down.", issue.sending_started_at)
+    answers = AnswerCounts()
+    busy = Answer(Outcome.NOT_NOW, Stage.RCPT, "Please come back later.", 451)
+    answers.add("mail.example:25", "reader.example", busy, issue.sending_started_at)
+    answers.flush(issue.id)
+
+    status = command("issue", "status", "87").stdout
+
+    assert re.search(r"^0\.\d messages a second, about \d+ seconds left\.$", status, re.MULTILINE)
+    assert re.search(
+        r"^The mail server mail\.example:25 fails since .* 421 Shutting", status, re.MULTILINE
+    )
+    assert re.search(r"^1 x not now since .*: 451 Please come back later\.$", status, re.MULTILINE)
 
 
 def test_an_import_keeps_what_is_good_and_names_the_lines_that_are_not(command, tmp_path):
