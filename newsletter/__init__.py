@@ -13,6 +13,9 @@ from newsletter.background import init_background
 from newsletter.database import db, migrate
 from newsletter.delivery import tasks as _delivery_tasks  # noqa: F401  # registers its tasks
 from newsletter.desk import login
+from newsletter.desk import sending as _desk_sending  # noqa: F401  # adds its pages
+from newsletter.desk import steering as _desk_steering  # noqa: F401  # the same
+from newsletter.desk import tasks as _desk_tasks  # noqa: F401  # registers its tasks
 from newsletter.desk import views as desk
 from newsletter.limits import signup_limits_of
 from newsletter.links import Links

@@ -32,6 +32,7 @@ QUEUES = {
     "delivery.sweep_issues": UPKEEP,
     "delivery.start_scheduled": UPKEEP,
     "delivery.settle_doubts": UPKEEP,
+    "desk.tell_editors": UPKEEP,
     "delivery.sweep_notices": UPKEEP,
     "delivery.forget_notices": UPKEEP,
 }
@@ -39,6 +40,7 @@ CLOCK = {
     "delivery.sweep_issues": timedelta(seconds=5),
     "delivery.start_scheduled": timedelta(seconds=10),
     "delivery.settle_doubts": timedelta(seconds=30),
+    "desk.tell_editors": timedelta(seconds=30),
     "delivery.sweep_notices": timedelta(seconds=5),
     "subscribers.answer_signups": timedelta(seconds=15),
     "subscribers.forget_unconfirmed": timedelta(hours=1),

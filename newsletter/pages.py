@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from email.utils import parseaddr
 from functools import lru_cache
 from http import HTTPStatus
@@ -22,7 +22,7 @@ from flask import (
     request,
     url_for,
 )
-from flask_babel import Babel, format_date, get_locale
+from flask_babel import Babel, format_date, format_datetime, get_locale
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -34,6 +34,7 @@ from newsletter.settings import Settings
 View = Callable[..., Any]
 
 DAY = "d MMMM y"
+MOMENT = "d MMMM y, HH:mm zzz"
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
@@ -135,6 +136,11 @@ def _fingerprint(path: Path) -> str:
 def day(given: date) -> str:
     """A date in words, in the language of the page or mail being made; no time zone moves it."""
     return str(format_date(date(given.year, given.month, given.day), DAY))
+
+
+def moment(time: datetime) -> str:
+    """Date and time in words, in the publication's zone."""
+    return str(format_datetime(time, MOMENT))
 
 
 def language_name(tag: str) -> str:

@@ -19,7 +19,7 @@ from flask import (
     session,
     url_for,
 )
-from flask_babel import format_datetime, gettext, ngettext
+from flask_babel import gettext, ngettext
 from flask_login import current_user, login_user
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -28,10 +28,9 @@ from newsletter.desk.login import check_password, csrf, end_sessions
 from newsletter.desk.models import Editor
 from newsletter.desk.throttle import LoginLimits
 from newsletter.errors import NewsletterError
-from newsletter.pages import HEADERS
+from newsletter.pages import HEADERS, moment
 
 OPEN = {"desk.login", "desk.log_in"}
-MOMENT = "d MMMM y, HH:mm zzz"
 LONGEST_PASSWORD = 1000  # characters; nobody types more
 HEADERS_HERE = {
     "Cache-Control": "no-store",
@@ -89,7 +88,7 @@ def keep_private(response: Response) -> Response:
 def everywhere() -> dict[str, Any]:
     """What every page of the desk shows; refusals too stand in its frame."""
     editor = current_editor() if current_user.is_authenticated else None
-    return {"frame": "desk/layout.html", "editor": editor, "moment": _moment}
+    return {"frame": "desk/layout.html", "editor": editor, "moment": moment}
 
 
 @pages.get("/login")
@@ -154,8 +153,3 @@ def _page_at_the_desk(wanted: str) -> str:
 
 def _limits() -> LoginLimits:
     return cast(LoginLimits, current_app.extensions["login_limits"])
-
-
-def _moment(time: datetime) -> str:
-    """Date and time in the publication's zone."""
-    return str(format_datetime(time, MOMENT))

@@ -1,25 +1,24 @@
-"""The desk: from an issue file to Send, and watching it go."""
+"""The desk: from an issue file to the mail as readers get it, and watching it go."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from flask import Response, abort, flash, jsonify, redirect, render_template, request, url_for
+from flask import Response, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext
-from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
+from newsletter import audit
 from newsletter.background import hint
-from newsletter.database import db, transaction
-from newsletter.delivery.fanout import audience
-from newsletter.delivery.progress import progress
-from newsletter.delivery.start import send_now
+from newsletter.database import transaction
+from newsletter.delivery.progress import full_progress
+from newsletter.delivery.schedule import is_late
 from newsletter.desk import overview, preview
 from newsletter.desk.door import current_editor, may_send, pages
+from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
 from newsletter.issues import preflight
 from newsletter.issues.editing import DuplicateIssue, FrozenIssue, OtherDate, import_issue
 from newsletter.issues.issue_file import BadIssueFile, Problem
-from newsletter.issues.lifecycle import IssueState, WrongStep, may_follow
+from newsletter.issues.lifecycle import IssueState, may_follow
 from newsletter.issues.models import Issue
 from newsletter.issues.proofs import owe_proof
 from newsletter.issues.sections import sections_of
@@ -28,8 +27,7 @@ from newsletter.mail.publication import sender
 
 __all__ = ["pages"]
 
-ISSUE = "/issues/<int(max=999999):number>"
-LONGEST_NUMBER = 6  # digits
+POLLED = ("number", "state", "deliveries", "unsubscribed", "rate", "seconds_left")
 MOST_PROBLEMS = 100  # shown at a time
 LONGEST_QUOTE = 200  # characters of a line
 
@@ -46,7 +44,7 @@ class QuotedProblem:
 @pages.get("/")
 def issues() -> str:
     """All issues, the newest first."""
-    rows = overview.issue_rows(_number(request.args.get("before", "")))
+    rows = overview.issue_rows(typed_number(request.args.get("before", "")))
     has_older = len(rows) == overview.ISSUES_PER_PAGE
     return render_template("desk/issues.html", rows=rows, has_older=has_older)
 
@@ -67,7 +65,7 @@ def take_file() -> AnyResponse:
     file.close()
     try:
         with transaction():
-            issue = import_issue(data, replace="replace" in request.form, now=_now())
+            issue = import_issue(data, replace="replace" in request.form, now=now())
     except BadIssueFile as error:
         problems = _quoted(error.problems, data)
         return _file_refused(error.status, problems=problems, filename=file.filename)
@@ -82,7 +80,7 @@ def take_file() -> AnyResponse:
 @pages.get(ISSUE)
 def issue(number: int) -> str:
     """One issue: what is written, what is wrong, what to do next; or how it went."""
-    issue = _issue(number)
+    issue = find_issue(number)
     is_to_be_sent = may_follow(issue.state, IssueState.SENDING) and not issue.is_public
     return render_template(
         "desk/issue.html",
@@ -90,27 +88,33 @@ def issue(number: int) -> str:
         subject=overview.words_of(issue),
         rows=overview.section_rows(issue),
         offered=overview.offered_languages(),
-        preflight=preflight.check(issue, now=_now()) if is_to_be_sent else None,
-        progress=progress(issue.id) if issue.is_public else None,
+        preflight=preflight.check(issue, now=now()) if is_to_be_sent else None,
+        progress=full_progress(issue.id, now=now()) if issue.is_public else None,
+        is_late=is_late(issue, now=now()),
+        acts=audit.of_issue(issue.id),
     )
 
 
 @pages.get(ISSUE + "/progress.json")
 def counts(number: int) -> Response:
-    """How far an issue has come, as `newsletter issue status --json` says it."""
-    return jsonify(progress(_issue(number).id).as_json())
+    """How far an issue has come, as `newsletter issue status --json` says it.
+
+    Without what relays said: it may name readers, and authors may look here too.
+    """
+    counts = full_progress(find_issue(number).id, now=now()).as_json()
+    return jsonify({name: counts[name] for name in POLLED})
 
 
 @pages.get(ISSUE + "/preview")
 def look(number: int) -> str:
     """Look at the mail itself, and send a test of it."""
-    return _preview_page(_issue(number))
+    return _preview_page(find_issue(number))
 
 
 @pages.get(ISSUE + "/preview/mail")
 def mail(number: int) -> Response:
     """The mail that the preview frames."""
-    issue = _issue(number)
+    issue = find_issue(number)
     view = preview.read_view(issue, request.args)
     return preview.as_page(preview.edition_of(issue, view), view)
 
@@ -119,7 +123,7 @@ def mail(number: int) -> Response:
 @may_send
 def send_test(number: int) -> AnyResponse:
     """Send what is looked at to one address."""
-    issue, address = _issue(number), request.form.get("address", "")
+    issue, address = find_issue(number), request.form.get("address", "")
     view = preview.read_view(issue, request.form)
     try:
         with transaction():
@@ -129,7 +133,7 @@ def send_test(number: int) -> AnyResponse:
                 language=view.language,
                 choice=view.choice,
                 format=view.format,
-                now=_now(),
+                now=now(),
             )
     except BadAddress as error:
         html = _preview_page(issue, address=address, error=gettext(error.flaw.value))
@@ -137,49 +141,6 @@ def send_test(number: int) -> AnyResponse:
     hint("delivery.send_notices")
     flash(gettext("The test is on its way to %(address)s.", address=address.strip()))
     return redirect(url_for("desk.look", number=number, **view.arguments), 303)
-
-
-@pages.get(ISSUE + "/send")
-@may_send
-def send(number: int) -> str | AnyResponse:
-    """Say who will get it, and ask for one deliberate act."""
-    issue = _issue(number)
-    if issue.is_public:
-        return redirect(url_for("desk.issue", number=number), 303)
-    return _send_page(issue)
-
-
-@pages.post(ISSUE + "/send")
-@may_send
-def start(number: int) -> AnyResponse:
-    """Start sending, if its number was typed and nobody changed or started it meanwhile."""
-    issue = _issue(number)
-    if not issue.is_public:
-        if request.form.get("seen") != issue.revised_at.isoformat():
-            return Response(_send_page(issue, is_revised=True), 409)
-        if _number(request.form.get("number", "")) != number:
-            return Response(_send_page(issue, is_mistyped=True), 400)
-    try:
-        send_now(issue.id, now=_now())
-    except WrongStep as error:
-        if error.state not in {IssueState.SENDING, IssueState.SENT}:
-            raise
-        flash(gettext("It was started already. Nobody gets it twice."))
-    return redirect(url_for("desk.issue", number=number), 303)
-
-
-def _send_page(issue: Issue, *, is_mistyped: bool = False, is_revised: bool = False) -> str:
-    return render_template(
-        "desk/send.html",
-        issue=issue,
-        subjects=[issue.subject(tag, tag) for tag in overview.languages_of(issue)],
-        audience=audience(issue),
-        preflight=preflight.check(issue, now=_now()),
-        in_words=overview.choice_in_words,
-        sender=sender(),
-        is_mistyped=is_mistyped,
-        is_revised=is_revised,
-    )
 
 
 def _preview_page(issue: Issue, *, address: str | None = None, error: str | None = None) -> str:
@@ -214,19 +175,3 @@ def _quoted(problems: Sequence[Problem], data: bytes) -> list[QuotedProblem]:
         QuotedProblem(p.line, lines.get(p.line, "").strip()[:LONGEST_QUOTE], p.sentence)
         for p in problems[:MOST_PROBLEMS]
     ]
-
-
-def _issue(number: int) -> Issue:
-    """The issue of that number as it is now; 404 if there is none."""
-    found = db.session.scalar(select(Issue).where(Issue.number == number))
-    return found or abort(404)
-
-
-def _number(typed: str) -> int | None:
-    """The number of an issue as it was typed, in Western or Arabic digits."""
-    typed = typed.strip()
-    return int(typed) if typed.isdecimal() and len(typed) <= LONGEST_NUMBER else None
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

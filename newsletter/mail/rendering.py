@@ -17,7 +17,7 @@ from mjml import mjml2html
 
 from newsletter import locales
 from newsletter.mail.inlining import inline_styles
-from newsletter.pages import day, language_name
+from newsletter.pages import day, language_name, moment
 
 EMAILS = Path(__file__).parents[2] / "emails"
 HEAD_TAGS = {"mj-head", "mj-title", "mj-preview", "mj-attributes", "mj-all", "mj-class", "mj-style"}
@@ -113,6 +113,7 @@ def _make_environment() -> Environment:
     environment.install_gettext_callables(gettext, _count, newstyle=True)  # type: ignore[attr-defined]  # the extension adds it
     environment.filters["styled"] = inline_styles
     environment.filters["day"] = day
+    environment.filters["moment"] = moment
     environment.filters["language_name"] = language_name
     return environment
 

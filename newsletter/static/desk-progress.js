@@ -6,6 +6,7 @@ const STALLED_AFTER = 30_000; // ms without a change
 const section = document.querySelector(".progress");
 const numbers = new Intl.NumberFormat(document.documentElement.lang);
 const announcement = section.querySelector("[data-announce]");
+const pace = section.querySelector("[data-pace]");
 const stalled = section.querySelector("[data-stalled]");
 let last = "";
 let changedAt = Date.now();
@@ -15,7 +16,7 @@ function fill(selector, number) {
   for (const place of section.querySelectorAll(selector)) place.textContent = numbers.format(number);
 }
 
-function show({ deliveries, unsubscribed }) {
+function show({ deliveries, unsubscribed, rate, seconds_left }) {
   const total = Object.values(deliveries).reduce((sum, count) => sum + count, 0);
   const settled = total - deliveries.queued - deliveries.sending;
   for (const [state, count] of Object.entries(deliveries)) fill(`[data-count="${state}"]`, count);
@@ -23,6 +24,10 @@ function show({ deliveries, unsubscribed }) {
   fill("[data-settled]", settled);
   fill("[data-unsubscribed]", unsubscribed);
   stack(deliveries);
+  pace.hidden = seconds_left === null;
+  pace.textContent = pace.dataset.pace
+    .replace("{rate}", numbers.format(Math.round(rate)))
+    .replace("{minutes}", numbers.format(Math.ceil(seconds_left / 60)));
   announce(settled, total);
 }
 

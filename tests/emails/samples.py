@@ -1,6 +1,6 @@
 """Invented mails of a realistic length, for looking at and for testing."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from markupsafe import Markup
@@ -31,6 +31,11 @@ PUBLICATIONS = {
         home_url=f"{SITE}/ar",
         subscribe_url=f"{SITE}/ar/subscribe",
     ),
+}
+
+BECAUSE = {
+    "en": "The mail server refuses mail from us: 550 5.7.1 Sender rejected, see our policy.",
+    "ar": "يرفض خادم البريد رسائلنا: 550 5.7.1 المرسل مرفوض.",
 }
 
 ISSUES = {
@@ -317,6 +322,13 @@ def context_of(name: str, language: str) -> dict[str, Any]:
             "articles": articles(language),
             "sections": SECTIONS[language],
             "other_sections": (),
+        },
+        "alarm": {
+            "number": 87,
+            "state": "paused",
+            "because": BECAUSE[language],
+            "scheduled_at": datetime(2017, 8, 15, 4, 30, tzinfo=UTC),
+            "desk_url": f"{SITE}/desk/issues/87",
         },
     }
     return contexts[name] | {"publication": PUBLICATIONS[language]}

@@ -13,7 +13,7 @@ from newsletter.mail.rendering import render_mail
 from tests.emails.conftest import make_app
 from tests.emails.samples import SITE, context_of
 
-MAILS = ("confirmation", "welcome", "goodbye", "issue")
+MAILS = ("confirmation", "welcome", "goodbye", "alarm", "issue")
 WIDTHS = (375, 700)
 CHROMIUM = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
 SVG = {"Content-Type": "image/svg+xml"}

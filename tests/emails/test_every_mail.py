@@ -23,11 +23,12 @@ from tests.emails.samples import (
     context_of,
 )
 
-MAILS = ("confirmation", "welcome", "goodbye", "issue")
+MAILS = ("confirmation", "welcome", "goodbye", "alarm", "issue")
 READERS_LINKS = {
     "confirmation": {CONFIRM_URL},
     "welcome": {PREFERENCES_URL, UNSUBSCRIBE_URL},
     "goodbye": set(),
+    "alarm": set(),
     "issue": {PREFERENCES_URL, UNSUBSCRIBE_URL},
 }
 HOSTILE = "<script>alert('&')</script>\"><b>{{ 7 * 7 }}"

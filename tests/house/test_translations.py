@@ -203,7 +203,7 @@ def test_the_consent_that_an_arabic_reader_gives_is_kept_in_the_arabic_words_the
     assert wording in html.unescape(form.text)
 
 
-@pytest.mark.parametrize("name", ["confirmation", "welcome", "goodbye", "issue"])
+@pytest.mark.parametrize("name", ["confirmation", "welcome", "goodbye", "alarm", "issue"])
 def test_an_arabic_mail_is_arabic_in_subject_text_and_page(name):
     context = context_of(name, "ar")
     if name == "issue":

@@ -1,0 +1,67 @@
+"""Tell the editors by mail when an issue needs them: once for each time it does.
+
+That is when it paused by itself, when it could not go out at its time, and when its time passed so
+long ago that somebody has to say whether it still goes.
+"""
+
+import logging
+from datetime import datetime
+
+from sqlalchemy import and_, or_, select, update
+
+from newsletter.database import db, execute
+from newsletter.delivery.schedule import late_before
+from newsletter.desk.models import Editor, Role
+from newsletter.issues.lifecycle import IssueState
+from newsletter.issues.models import Issue
+from newsletter.mail.addresses import parse_address
+from newsletter.mail.publication import publication
+from newsletter.mail.rendering import RenderedMail, render_mail
+from newsletter.notices.models import NoticeKind
+from newsletter.notices.owing import owe
+from newsletter.pages import absolute_url, settings
+
+log = logging.getLogger(__name__)
+
+
+def tell_editors(*, now: datetime) -> int:
+    """Owe every editor who may send a notice about each issue that needs them; says how many."""
+    needs_them = or_(
+        and_(
+            Issue.state.in_((IssueState.PAUSED, IssueState.DRAFT)),
+            Issue.paused_because.is_not(None),
+        ),
+        and_(Issue.state == IssueState.SCHEDULED, Issue.scheduled_at < late_before(now)),
+    )
+    ids = execute(
+        update(Issue)
+        .where(Issue.told_at.is_(None), needs_them)
+        .values(told_at=now)
+        .returning(Issue.id)
+    ).scalars()
+    return sum(_tell(db.session.get_one(Issue, id_, populate_existing=True), now) for id_ in ids)
+
+
+def _tell(issue: Issue, now: datetime) -> int:
+    language = settings().default_language
+    mail = alarm_mail(issue, language)
+    editors = list(db.session.scalars(select(Editor).where(Editor.role != Role.AUTHOR)))
+    for editor in editors:
+        recipient = parse_address(editor.address).smtp
+        owe(NoticeKind.ALARM, recipient, mail, language=language, now=now)
+    log.warning("issue %d needs an editor: %d told", issue.number, len(editors))
+    return len(editors)
+
+
+def alarm_mail(issue: Issue, language: str) -> RenderedMail:
+    """Say what is wrong with an issue, and where to set it right."""
+    return render_mail(
+        "alarm",
+        language,
+        publication=publication(language),
+        number=issue.number,
+        state=issue.state.value,
+        because=issue.paused_because,
+        scheduled_at=issue.scheduled_at,
+        desk_url=absolute_url("desk.issue", number=issue.number),
+    )

@@ -1,0 +1,108 @@
+"""The last page before readers get an issue: send it now, or at a set time."""
+
+from zoneinfo import ZoneInfo
+
+from flask import Response, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as AnyResponse
+
+from newsletter.database import transaction
+from newsletter.delivery import schedule as schedules
+from newsletter.delivery.fanout import audience
+from newsletter.delivery.local_time import BadTime, read_time
+from newsletter.delivery.start import send_now
+from newsletter.desk import overview
+from newsletter.desk.door import current_editor, may_send, pages
+from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
+from newsletter.issues import preflight
+from newsletter.issues.lifecycle import IssueState, WrongStep
+from newsletter.issues.models import Issue
+from newsletter.mail.publication import sender
+from newsletter.pages import settings
+
+AS_TYPED = "%Y-%m-%dT%H:%M"  # how a browser's field for date and time has it
+
+
+@pages.get(ISSUE + "/send")
+@may_send
+def send(number: int) -> str | AnyResponse:
+    """Say who will get it, and ask for one deliberate act."""
+    issue = find_issue(number)
+    if issue.is_public:
+        return redirect(url_for("desk.issue", number=number), 303)
+    return _send_page(issue)
+
+
+@pages.post(ISSUE + "/send")
+@may_send
+def start(number: int) -> AnyResponse:
+    """Start sending, if its number was typed and nobody changed or started it meanwhile."""
+    issue = find_issue(number)
+    if not issue.is_public:
+        if _is_revised(issue):
+            return Response(_send_page(issue, is_revised=True), 409)
+        if typed_number(request.form.get("number", "")) != number:
+            return Response(_send_page(issue, is_mistyped=True), 400)
+    try:
+        send_now(issue.id, now=now(), who=current_editor().address)
+    except WrongStep as error:
+        if error.state not in {IssueState.SENDING, IssueState.SENT}:
+            raise
+        flash(gettext("It was started already. Nobody gets it twice."))
+    return redirect(url_for("desk.issue", number=number), 303)
+
+
+@pages.post(ISSUE + "/schedule")
+@may_send
+def schedule(number: int) -> AnyResponse:
+    """Set the time at which it goes out by itself, if nobody changed it meanwhile."""
+    issue = find_issue(number)
+    typed = request.form.get("at", "")
+    if not issue.is_public and _is_revised(issue):
+        return Response(_send_page(issue, at=typed, is_revised=True), 409)
+    try:
+        at = read_time(typed, ZoneInfo(settings().time_zone), now=now())
+        with transaction():
+            schedules.schedule(issue.id, at, who=current_editor().address, now=now())
+    except BadTime as error:
+        html = _send_page(issue, at=typed, time_error=gettext(error.flaw.value))
+        return Response(html, error.status)
+    flash(gettext("It goes out by itself at the time you chose. You may close this page."))
+    return redirect(url_for("desk.issue", number=number), 303)
+
+
+@pages.post(ISSUE + "/unschedule")
+@may_send
+def unschedule(number: int) -> AnyResponse:
+    """Take it off the schedule: a draft again."""
+    issue = find_issue(number)
+    with transaction():
+        schedules.unschedule(issue.id, who=current_editor().address, now=now())
+    flash(gettext("It is a draft again and does not go out by itself."))
+    return redirect(url_for("desk.issue", number=number), 303)
+
+
+def _is_revised(issue: Issue) -> bool:
+    return request.form.get("seen") != issue.revised_at.isoformat()
+
+
+def _send_page(issue: Issue, *, at: str | None = None, **mistakes: object) -> str:
+    return render_template(
+        "desk/send.html",
+        issue=issue,
+        subjects=[issue.subject(tag, tag) for tag in overview.languages_of(issue)],
+        audience=audience(issue),
+        preflight=preflight.check(issue, now=now()),
+        in_words=overview.choice_in_words,
+        sender=sender(),
+        is_late=schedules.is_late(issue, now=now()),
+        at=_set_time(issue) if at is None else at,
+        **mistakes,
+    )
+
+
+def _set_time(issue: Issue) -> str:
+    """The time that is set, as its field shows it."""
+    if issue.scheduled_at is None:
+        return ""
+    return f"{issue.scheduled_at.astimezone(ZoneInfo(settings().time_zone)):{AS_TYPED}}"
