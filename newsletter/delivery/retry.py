@@ -5,7 +5,6 @@ often, until a period is over that the operator sets. What a relay says about us
 reader, uses up no reader's attempts: it is the business of `strikes` and `misgivings`.
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from newsletter.mail.smtp_answers import Answer, Outcome, Stage
@@ -22,9 +21,6 @@ CLOSING = 421  # the server ends the connection (RFC 5321 3.8); no word about th
 REFUSED_FOR_NOW = 4  # the first digit
 NO_UTF8_THERE = {"5.6.7", "5.6.8", "5.6.9", "5.6.10"}  # RFC 6531 3.5: about this reader's address
 ABOUT_A_MESSAGE = {Stage.RCPT, Stage.DATA, Stage.DOT}
-
-BEFORE_ANY_MESSAGE = {Stage.CONNECT, Stage.GREETING, Stage.HELLO, Stage.TLS, Stage.AUTH}
-WITH_THE_MESSAGE = {Stage.DATA, Stage.DOT}
 
 
 def next_attempt(
@@ -62,6 +58,11 @@ def is_about_the_message(answer: Answer) -> bool:
     return answer.outcome is Outcome.NEVER
 
 
+def is_final(answer: Answer) -> bool:
+    """Whether a message is refused for good: 5yz, unless it is about us."""
+    return answer.outcome is Outcome.NEVER and is_about_the_message(answer)
+
+
 def given_up(words: str, period: timedelta) -> str:
     """What to keep of a delivery that was given up: for how long it was tried, and the last words.
 
@@ -71,33 +72,6 @@ def given_up(words: str, period: timedelta) -> str:
     unit, name = (HOUR, "hour") if period % DAY else (DAY, "day")
     number = period // unit
     return f"Gave up after {number} {name}{'s' * (number != 1)}. Last answer: {words}"
-
-
-def is_about_us(answer: Answer) -> bool:
-    """Whether the relay would say the same whoever the reader is: stop asking for a while."""
-    if answer.stage in BEFORE_ANY_MESSAGE:
-        return True
-    return answer.stage is Stage.MAIL and answer.outcome is Outcome.NEVER
-
-
-def are_about_us(answers: Sequence[Answer], *, connections: int) -> bool:
-    """Whether a group failed as one, so that the relay is to blame and not each of its messages.
-
-    That is: the line broke after every dot, or every message was refused for good with the same
-    code, after its reader was accepted. One message among several connections tells nothing.
-    """
-    if len(answers) < min(2, connections):
-        return False
-    if all(answer.outcome is Outcome.IN_DOUBT for answer in answers):
-        return True
-    return len({answer.code for answer in answers}) == 1 and all(
-        answer.outcome is Outcome.NEVER and answer.stage in WITH_THE_MESSAGE for answer in answers
-    )
-
-
-def is_final(answer: Answer) -> bool:
-    """Whether a message is refused for good: 5yz, unless it is about us."""
-    return answer.outcome is Outcome.NEVER and not is_about_us(answer)
 
 
 def in_words(answer: Answer) -> str:

@@ -33,12 +33,10 @@ def judge(
         return Verdict(delivery.id, DeliveryState.SENT, words)
     if answer.outcome is Outcome.IN_DOUBT:
         return Verdict(delivery.id, DeliveryState.IN_DOUBT, words)
-    is_meant = retry.is_about_the_message(answer) and (
-        was_cleared or answer.stage is not Stage.DOT
-    )  # what is said to a dot before ours has left is said to another message
-    if not is_meant and not was_cleared:
+    is_anothers = answer.stage is Stage.DOT  # said to a dot, and ours has not left
+    if not was_cleared and (is_anothers or not retry.is_about_the_message(answer)):
         return None
-    if is_meant and answer.outcome is Outcome.NEVER:
+    if retry.is_final(answer):
         return Verdict(delivery.id, DeliveryState.FAILED, words, bounce=_bounce(delivery, answer))
     return _again(delivery, words, period, now)
 

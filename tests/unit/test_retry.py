@@ -9,11 +9,9 @@ from hypothesis import strategies as st
 from newsletter.delivery.retry import (
     LONGEST_PAUSE,
     PERIOD,
-    are_about_us,
     given_up,
     in_words,
     is_about_the_message,
-    is_about_us,
     is_final,
     next_attempt,
     spread,
@@ -112,59 +110,20 @@ def test_neighbours_do_not_come_back_together():
 
 
 @pytest.mark.parametrize(
-    ("outcome", "stage", "about_us", "final"),
+    ("answer", "final"),
     [
-        (Outcome.NOT_NOW, Stage.CONNECT, True, False),
-        (Outcome.NOT_NOW, Stage.GREETING, True, False),
-        (Outcome.NOT_NOW, Stage.AUTH, True, False),
-        (Outcome.NEVER, Stage.MAIL, True, False),
-        (Outcome.NOT_NOW, Stage.MAIL, False, False),
-        (Outcome.NOT_NOW, Stage.RCPT, False, False),
-        (Outcome.NEVER, Stage.RCPT, False, True),
-        (Outcome.NEVER, Stage.DOT, False, True),
-        (Outcome.ACCEPTED, Stage.DOT, False, False),
-        (Outcome.IN_DOUBT, Stage.DOT, False, False),
+        (Answer(Outcome.NEVER, Stage.RCPT, "no such user", 550), True),
+        (Answer(Outcome.NEVER, Stage.DOT, "spam", 554), True),
+        (Answer(Outcome.NEVER, Stage.MAIL, "No SMTPUTF8 here.", None, "5.6.7"), True),
+        (Answer(Outcome.NEVER, Stage.MAIL, "who are you", 550), False),
+        (Answer(Outcome.NOT_NOW, Stage.AUTH, "wrong password", 535), False),
+        (Answer(Outcome.NOT_NOW, Stage.RCPT, "greylisted", 451), False),
+        (Answer(Outcome.ACCEPTED, Stage.DOT, "taken", 250), False),
+        (Answer(Outcome.IN_DOUBT, Stage.DOT, "The line broke."), False),
     ],
 )
-def test_what_is_said_before_any_reader_is_named_is_about_us(outcome, stage, about_us, final):
-    answer = Answer(outcome, stage, "words")
-
-    assert is_about_us(answer) is about_us
+def test_a_refusal_is_final_unless_it_is_about_us(answer, final):
     assert is_final(answer) is final
-
-
-TAKEN = Answer(Outcome.ACCEPTED, Stage.DOT, "taken", 250)
-IN_DOUBT = Answer(Outcome.IN_DOUBT, Stage.DOT, "The server closed the connection.")
-NOT_NOW = Answer(Outcome.NOT_NOW, Stage.DOT, "try later", 451)
-BAD_DATA = Answer(Outcome.NEVER, Stage.DATA, "no", 554)
-BAD_MAIL = Answer(Outcome.NEVER, Stage.DOT, "spam", 554)
-OTHER_BAD_MAIL = Answer(Outcome.NEVER, Stage.DOT, "too large", 552)
-NO_READER = Answer(Outcome.NEVER, Stage.RCPT, "no such user", 550)
-
-
-@pytest.mark.parametrize(
-    ("answers", "connections", "about_us"),
-    [
-        ([IN_DOUBT] * 4, 4, True),
-        ([IN_DOUBT] * 2, 4, True),
-        ([IN_DOUBT], 1, True),
-        ([IN_DOUBT], 4, False),
-        ([IN_DOUBT, TAKEN], 4, False),
-        ([IN_DOUBT, BAD_MAIL], 4, False),
-        ([BAD_MAIL] * 4, 4, True),
-        ([BAD_MAIL, BAD_DATA], 4, True),
-        ([BAD_MAIL], 1, True),
-        ([BAD_MAIL], 4, False),
-        ([BAD_MAIL, OTHER_BAD_MAIL], 4, False),
-        ([BAD_MAIL, TAKEN], 4, False),
-        ([NO_READER] * 4, 4, False),
-        ([NOT_NOW] * 4, 4, False),
-        ([TAKEN] * 4, 4, False),
-        ([], 4, False),
-    ],
-)
-def test_what_befalls_a_whole_group_is_about_us(answers, connections, about_us):
-    assert are_about_us(answers, connections=connections) is about_us
 
 
 def test_an_answer_is_kept_with_its_codes():
