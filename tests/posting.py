@@ -69,7 +69,12 @@ def start_issue(*addresses: str, readers: int = 0) -> Issue:
 def send(issue: Issue, url: str, clock: TestClock, *, connections: int = 4) -> None:
     """What one task does."""
     with fleet_to(url, connections=connections) as fleet:
-        sending.send_issue(issue.id, fleet, clock=clock)
+        send_by(fleet, issue, clock)
+
+
+def send_by(fleet: Fleet, issue: Issue, clock: TestClock) -> None:
+    """What one task does in a process that has these relays."""
+    sending.send_issue(issue.id, fleet, clock=clock)
 
 
 def take_slot(issue: Issue, holder: str, clock: TestClock) -> Slot:

@@ -10,15 +10,11 @@ from newsletter.delivery.ledger import Lease, Waiting
 
 
 class Item(NamedTuple):
-    """A delivery and the lease it is held under."""
+    """A delivery, the lease it is held under, and the domain where its reader gets mail."""
 
     lease: Lease
     delivery: Waiting
-
-    @property
-    def domain(self) -> str:
-        """Where its reader gets mail."""
-        return self.delivery.address.rpartition("@")[2]
+    domain: str
 
 
 class Hand:
@@ -55,7 +51,9 @@ class Hand:
     def add(self, lease: Lease, deliveries: Iterable[Waiting]) -> None:
         """Take a leased batch in."""
         before = len(self._ready)
-        self._ready.extend(Item(lease, delivery) for delivery in deliveries)
+        self._ready.extend(
+            Item(lease, delivery, delivery.address.rpartition("@")[2]) for delivery in deliveries
+        )
         self._left[lease] = len(self._ready) - before
 
     def take(self, most: int) -> list[Item]:

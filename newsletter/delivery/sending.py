@@ -45,6 +45,7 @@ from newsletter.pages import links, settings
 
 SENDING_TIME = timedelta(seconds=30)  # of a task; the next one goes on
 LONGEST_WAIT = 1.0  # s between two looks at whether to go on
+LINGER = 0.002  # s
 SHORT_WAIT = 0.02  # s, where there are several relays to listen to
 UPKEEP = 5.0  # s between two times of writing down what helps to look at
 PATIENCE = 20.0  # s with a database that does not answer; a lease lasts longer
@@ -213,7 +214,7 @@ class Sender:
                 self._hand.done(item.lease)
 
     def _offer_one(self, line: Line, item: Item) -> None:
-        lease, delivery = item
+        lease, delivery, _domain = item
         try:
             message = self._splicer.message(
                 self._templates[lease.edition_id], delivery, delivery.dated_at or lease.dated_at
@@ -234,16 +235,25 @@ class Sender:
         """Hear what happened on every relay in use, and write it down."""
         busy = [line for line in self._lines if line.under_way or line is self._lines[-1]]
         for line in busy:
-            turn = line.relay.wait(timeout if len(busy) == 1 else SHORT_WAIT)
-            self._take(line, turn)
+            self._hear_out(line, timeout if len(busy) == 1 else SHORT_WAIT)
         self._write_down()
 
-    def _take(self, line: Line, turn: Turn) -> None:
+    def _hear_out(self, line: Line, timeout: float) -> None:
+        """Once something happened, wait a moment for more: a transaction costs more than that."""
+        enough = line.under_way // 2
+        heard = self._take(line, line.relay.wait(timeout))
+        until = monotonic() + LINGER
+        while heard and heard < enough and (rest := until - monotonic()) > 0:
+            heard += self._take(line, line.relay.wait(rest))
+
+    def _take(self, line: Line, turn: Turn) -> int:
+        """Sort out what happened; says how much."""
         for key in turn.ready:
             self._group.ready[self._offered[key][1].lease].append(key)
         now = self._clock()
         domains = [self._take_answer(line, answered, now) for answered in turn.answers]
         self._fleet.pace.done(domains)
+        return len(turn.ready) + len(turn.answers)
 
     def _take_answer(self, line: Line, answered: Answered, now: datetime) -> str:
         """Note what an answer means for its delivery, the relay and the issue; give the domain."""

@@ -124,7 +124,7 @@ def test_tasks_send_an_issue_to_its_end(app, mail_server):
 
     tasks.send_issue(issue.id)
     tasks.sweep_issues()
-    tasks.relay().close()
+    tasks.fleet().close()
 
     assert len(mail_server.envelopes) == 6
     assert states(issue) == {"sent": 6}
