@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Response, flash, jsonify, redirect, render_template, request, url_for
+from flask import Response, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -11,6 +11,7 @@ from newsletter import audit
 from newsletter.background import hint
 from newsletter.database import transaction
 from newsletter.delivery.progress import full_progress
+from newsletter.delivery.samples import samples
 from newsletter.delivery.schedule import is_late
 from newsletter.desk import overview, preview
 from newsletter.desk.door import current_editor, may_send, pages
@@ -27,7 +28,6 @@ from newsletter.mail.publication import sender
 
 __all__ = ["pages"]
 
-POLLED = ("number", "state", "deliveries", "unsubscribed", "rate", "seconds_left")
 MOST_PROBLEMS = 100  # shown at a time
 LONGEST_QUOTE = 200  # characters of a line
 
@@ -90,19 +90,23 @@ def issue(number: int) -> str:
         offered=overview.offered_languages(),
         preflight=preflight.check(issue, now=now()) if is_to_be_sent else None,
         progress=full_progress(issue.id, now=now()) if issue.is_public else None,
+        samples=samples(issue.id),
         is_late=is_late(issue, now=now()),
         acts=audit.of_issue(issue.id),
     )
 
 
-@pages.get(ISSUE + "/progress.json")
-def counts(number: int) -> Response:
-    """How far an issue has come, as `newsletter issue status --json` says it.
-
-    Without what relays said: it may name readers, and authors may look here too.
-    """
-    counts = full_progress(find_issue(number).id, now=now()).as_json()
-    return jsonify({name: counts[name] for name in POLLED})
+@pages.get(ISSUE + "/progress")
+def progress_now(number: int) -> str:
+    """The part of an issue's page that moves while it is being sent."""
+    issue = find_issue(number)
+    if not issue.is_public:
+        abort(404)
+    return render_template(
+        "desk/_progress.html",
+        progress=full_progress(issue.id, now=now()),
+        samples=samples(issue.id),
+    )
 
 
 @pages.get(ISSUE + "/preview")

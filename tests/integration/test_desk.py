@@ -235,15 +235,14 @@ def test_the_counts_add_up_to_all_readers(app):
         unsubscribe(readers[0], issue.id, source="page", reason=None, now=NOW)
 
     anna = at_the_desk(app)
-    counted = anna.get("/desk/issues/87/progress.json")
+    moving = anna.get("/desk/issues/87/progress")
+    counted = dict(re.findall(r'data-count="(\w+)">(\d+)<', moving.text))
     page = words(anna.get("/desk/issues/87").text)
 
-    assert counted.json["state"] == "sending"
-    assert set(counted.json["deliveries"]) == {state.value for state in DeliveryState}
-    assert sum(counted.json["deliveries"].values()) == 7
-    assert counted.json["deliveries"]["sent"] == 4
-    assert counted.json["unsubscribed"] == 1
-    assert counted.headers["Cache-Control"] == "no-store"
+    assert set(counted) == {state.value for state in DeliveryState}
+    assert sum(map(int, counted.values())) == 7
+    assert counted["sent"] == "4"
+    assert moving.headers["Cache-Control"] == "no-store"
     assert "6 of 7 are settled" in page
     assert "All together 7" in page
     assert "Unsubscribed by a link in this issue 1" in page
