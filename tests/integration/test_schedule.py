@@ -181,6 +181,7 @@ def test_an_issue_that_cannot_be_sent_at_its_time_is_a_draft_again_and_says_why(
 
     held = as_it_is(issue)
     assert (held.state, held.scheduled_at, held.told_at) == (IssueState.DRAFT, None, None)
+    assert held.paused_because
     assert "Issue 87 has no article." in held.paused_because
     assert acts(issue)[-1] == ("policy", f"Not sent at its time. {held.paused_because}")
 
