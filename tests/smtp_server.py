@@ -66,6 +66,21 @@ def behave(session: "Session") -> None:
     session.behave()
 
 
+def once(act: Act) -> Act:
+    """Do this the first time, behave from then on."""
+    return later(0, act)
+
+
+def later(times: int, act: Act) -> Act:
+    """Behave so many times, then do this once, and behave from then on."""
+    acts = iter([*[behave] * times, act])
+
+    def play(session: "Session") -> None:
+        next(acts, behave)(session)
+
+    return play
+
+
 @dataclass
 class Received:
     """A message that was accepted."""
@@ -86,6 +101,7 @@ class SmtpServer:
     tls_from_the_start: bool = False
     path: Path | None = None
     messages: list[Received] = field(default_factory=list)
+    broken_off: list[bytes] = field(default_factory=list)  # what came of bodies without an end
     commands: list[str] = field(default_factory=list)
     logins: list[tuple[str, str]] = field(default_factory=list)
     connections: int = 0
@@ -134,6 +150,12 @@ class SmtpServer:
         if self.path:
             return f"smtp+unix://{self.path}"
         return f"{'smtps' if self.tls_from_the_start else 'smtp'}://127.0.0.1:{self.port}"
+
+    def wait_for_hangups(self) -> None:
+        """Until every connection is closed."""
+        for thread in self._threads:
+            thread.join(20)
+            assert not thread.is_alive(), "A connection is still open."
 
     def _accept(self) -> None:
         while True:
@@ -197,6 +219,11 @@ class Session:
 
     def behave(self) -> None:
         getattr(self, f"on_{self.stage}", self.on_unknown)()
+
+    @property
+    def unread(self) -> bytes:
+        """What has come and was not looked at yet."""
+        return bytes(self._buffer)
 
     def say(self, text: str) -> None:
         self.socket.sendall(text.encode("latin-1") + b"\r\n")
@@ -267,14 +294,19 @@ class Session:
 
     def take_body(self) -> None:
         self.say("354 go ahead")
-        self.play("body")
-        self.octets = b""
-        if not self._buffer.startswith(b".\r\n"):
-            self.octets = self.read_until(b"\r\n.\r\n") + b"\r\n"
-        else:
-            self.read_until(b".\r\n")
+        try:
+            self.play("body")
+            self.octets = self.read_body()
+        except Gone:
+            self.server.broken_off.append(bytes(self._buffer))
+            raise
         self.play("dot")
         self.sender = self.recipient = None
+
+    def read_body(self) -> bytes:
+        if self._buffer.startswith(b".\r\n"):
+            return self.read_until(b".\r\n")
+        return self.read_until(b"\r\n.\r\n") + b"\r\n"
 
     def on_body(self) -> None:
         while len(self._buffer) < len(b".\r\n"):

@@ -65,6 +65,7 @@ class Relay:
         self._connections: list[Connection] = []
         self._uncleared: dict[int, Connection] = {}
         self._touched: set[Connection] = set()
+        self._held_up: set[Connection] = set()  # by a withdrawn envelope that is under way
         self._roomy: list[Connection] | None = None
         self._check_at = 0.0
         self.limit_to(connections)
@@ -104,6 +105,7 @@ class Relay:
                 connection.close()
         self._uncleared.clear()
         self._touched.clear()
+        self._held_up.clear()
         self._turn.answers.clear()
         self._turn.ready.clear()
         self._roomy = None
@@ -156,18 +158,21 @@ class Relay:
             connection.withdraw(key)
             del self._uncleared[key]
             self._touched.add(connection)
+            if not connection.has_room:
+                self._held_up.add(connection)
         self._roomy = None
 
     def wait(self, timeout: float) -> Turn:
         """Talk to the relay; return what happened, after at most so many seconds if nothing did.
 
-        Looking up the relay's name may take longer.
+        Returns without news when a withdrawn message has made room. Looking up the relay's name
+        may take longer.
         """
         until = monotonic() + timeout
         self._listen(0)  # before anything is said: a relay that hung up gets no body
         self._speak()
         self._check(monotonic())
-        while not (self._turn.answers or self._turn.ready) and (now := monotonic()) < until:
+        while not self._has_news() and (now := monotonic()) < until:
             self._listen(max(0, min(until, self._check_at) - now))
             self._check(monotonic())
         return self._take_turn()
@@ -179,8 +184,10 @@ class Relay:
         others are under way) and, but for looking up the relay's name, at most twice
         `before_dot` and once `after_dot`.
         """
-        if len(messages) > self.room():
+        if len(messages) > self._most:
             raise ValueError("More messages than connections.")
+        if any(connection.is_busy for connection in self._connections):
+            raise ValueError("Other messages are under way.")
         for message in messages:
             self.offer(message)
         answers: dict[int, Answer] = {}
@@ -189,6 +196,13 @@ class Relay:
             self.clear(turn.ready)
             answers |= {answered.key: answered.answer for answered in turn.answers}
         return [(message.key, answers[message.key]) for message in messages]
+
+    def _has_news(self) -> bool:
+        return bool(
+            self._turn.answers
+            or self._turn.ready
+            or any(connection.has_room for connection in self._held_up)
+        )
 
     def _carrier(self, key: int) -> Connection:
         connection = self._uncleared.get(key)
@@ -230,6 +244,7 @@ class Relay:
         for answered in turn.answers:
             if not answered.was_cleared:
                 del self._uncleared[answered.key]
+        self._held_up = {connection for connection in self._held_up if not connection.has_room}
         self._roomy = None
         self._close_surplus()
         return turn

@@ -9,12 +9,12 @@ from aiosmtpd.controller import Controller, UnixSocketController
 
 from newsletter.mail.smtp import Answer, Limits, Message, Outcome, Relay, RelayAddress, Stage
 from tests.smtp_server import (
-    Act,
     Session,
     SmtpServer,
     behave,
     drop,
     hang,
+    once,
     say,
     say_and_drop,
     trickle,
@@ -210,16 +210,6 @@ def test_a_refusal_is_told_with_its_stage_and_the_connection_goes_on(
     assert accepted.outcome is Outcome.ACCEPTED
     assert server.connections == 1
     assert [one.recipient for one in server.messages] == ["reader2@example.net"]
-
-
-def once(act: Act) -> Act:
-    """Do this the first time, behave from then on."""
-    acts = iter([act])
-
-    def play(session: Session) -> None:
-        next(acts, behave)(session)
-
-    return play
 
 
 @both_ways
