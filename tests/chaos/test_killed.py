@@ -101,8 +101,9 @@ def test_a_worker_that_was_frozen_past_its_lease_changes_nothing_any_more(
     servers: Servers,
 ) -> None:
     port = servers.sink.order(Order(rate=50)).port
-    number = servers.send()
     frozen = servers.workers[0]
+    said_before = len(frozen.log.read_text())
+    number = servers.send()
     wait_until(lambda: connections_of(frozen.children(), port), "it sends")
 
     frozen.signal_all(signal.SIGSTOP)
@@ -113,7 +114,7 @@ def test_a_worker_that_was_frozen_past_its_lease_changes_nothing_any_more(
     written = servers.rows(f"{DELIVERIES} ORDER BY 1", number=number)
 
     frozen.signal_all(signal.SIGCONT)
-    wait_until(lambda: not unfinished_tasks(frozen), "it has noticed")
+    wait_until(lambda: not unfinished_tasks(frozen.log.read_text()[said_before:]), "it has noticed")
 
     assert servers.rows(f"{DELIVERIES} ORDER BY 1", number=number) == written
     assert account(servers, number, doubts_at_most=doubts) == before
@@ -147,7 +148,6 @@ def kill_host(worker: Worker, port: int) -> int:
     return connections
 
 
-def unfinished_tasks(worker: Worker) -> set[str]:
+def unfinished_tasks(said: str) -> set[str]:
     """What a worker took and has not ended, by its log."""
-    said = worker.log.read_text()
     return set(TAKEN_TASK.findall(said)) - set(ENDED_TASK.findall(said))
