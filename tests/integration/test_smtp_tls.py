@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from newsletter.mail.smtp import Answer, Limits, Message, Outcome, Relay, RelayAddress, Stage
-from tests.smtp_server import Act, Session, SmtpServer, drop, hang, say, say_and_drop
+from tests.smtp_sender import PATIENCE, send
+from tests.smtp_server import Act, Session, SmtpServer, drop, hang, once, say, say_and_drop
 
 SHORT = Limits(connect=1, before_dot=1, after_dot=0.4)
 BODY = (b"Subject: Derna\r\n\r\n", b"The blockade tightens.\r\n" * 20)
@@ -280,3 +281,69 @@ def test_an_encrypted_relay_that_stops_reading_has_not_got_the_dot(server_with, 
         answer = answer_of(server, folder, parts=HUGE)
 
     assert (answer.outcome, answer.stage) == (Outcome.NOT_NOW, Stage.DOT)
+
+
+# Offered ahead of the mark
+
+
+def messages(count: int, parts: tuple[bytes, ...] = BODY) -> list[Message]:
+    return [Message(key, "", f"to{key}@example.net", parts) for key in range(1, count + 1)]
+
+
+def relay_to(
+    server: SmtpServer, folder: Path, connections: int = 1, limits: Limits = SHORT
+) -> Relay:
+    return Relay(
+        address_of(server),
+        helo="news.example.org",
+        connections=connections,
+        limits=limits,
+        tls=trusting(folder),
+    )
+
+
+@pytest.mark.parametrize("parts", [BODY, HUGE], ids=["small", "huge"])
+def test_encrypted_messages_follow_each_other_without_a_pause(server_with, folder, parts):
+    count = 20 if parts is BODY else 3
+    with server_with() as server, relay_to(server, folder, 2, Limits()) as relay:
+        answers = send(relay, messages(count, parts))
+
+    assert {answered.answer.outcome for answered in answers.values()} == {Outcome.ACCEPTED}
+    assert sorted(one.recipient for one in server.messages) == sorted(
+        one.recipient for one in messages(count)
+    )
+    assert {one.octets for one in server.messages} == {b"".join(parts)}
+    assert server.connections == 2
+
+
+def test_an_encrypted_mark_refused_after_354_lets_nothing_arrive(server_with, folder):
+    with server_with() as server:
+        with relay_to(server, folder) as relay:
+            answers = send(relay, messages(3), refused={2})
+        server.wait_for_hangups()
+
+    assert sorted(answers) == [1, 3]
+    assert [one.recipient for one in server.messages] == ["to1@example.net", "to3@example.net"]
+    assert server.broken_off == [b""]
+
+
+@pytest.mark.parametrize("act", [drop, hang])
+def test_of_two_encrypted_messages_one_is_in_doubt_at_most(server_with, folder, act):
+    with server_with({"dot": once(act)}) as server, relay_to(server, folder) as relay:
+        answers = send(relay, messages(2))
+
+    assert [answers[key].answer.outcome for key in (1, 2)] == [Outcome.IN_DOUBT, Outcome.NOT_NOW]
+    assert [answers[key].was_cleared for key in (1, 2)] == [True, False]
+
+
+def test_an_encrypted_relay_that_hangs_up_during_the_mark_has_not_got_the_message(
+    server_with, folder
+):
+    with server_with({"body": drop}) as server, relay_to(server, folder) as relay:
+        relay.offer(messages(1)[0])
+        assert relay.wait(PATIENCE).ready == [1]
+        server.wait_for_hangups()
+        relay.clear([1])
+        turn = relay.wait(PATIENCE)
+
+    assert [one.answer.outcome for one in turn.answers] == [Outcome.NOT_NOW]
