@@ -33,7 +33,7 @@ def pace_in_words(counts: FullProgress) -> str:
     words = f"{counts.rate:,.{digits}f} messages a second"
     if counts.time_left is None:
         return words
-    return f"{words}, about {format_timedelta(counts.time_left, threshold=2, locale='en')} left"
+    return f"{words}, about {format_timedelta(counts.time_left, threshold=1.5, locale='en')} left"
 
 
 def _time_of_day(time: datetime) -> str:
