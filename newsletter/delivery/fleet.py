@@ -41,15 +41,18 @@ class Line:
         has_recovered = self._leave is Leave.PROBE and self._strikes.is_working
         return self._complaint is not None or has_recovered
 
-    def take(self, leave: Leave, holder: str) -> None:
-        """Begin to use it, or go on."""
+    def take(self, leave: Leave) -> None:
+        """Begin to use it, or go on; `renew` comes next."""
         if leave is not Leave.FULL and leave is not self._leave:
             self._strikes.start_over()
         self._leave = leave
-        self.renew(holder)
+        self._limit()
 
     def renew(self, holder: str) -> None:
-        """Keep its share of the connections that all processes may have; every few seconds."""
+        """Keep its share of the connections that all processes may have; every few seconds.
+
+        Asks Redis if it must, so not within a transaction.
+        """
         if self._leave is not Leave.NONE:
             self._shared = self._pace.connections(self.name, holder, self._most)
             self._limit()
@@ -79,11 +82,16 @@ class Line:
             self._leave = Leave.FULL
 
     def leave(self, holder: str) -> None:
-        """Use it no more for now, in the caller's transaction."""
+        """Use it no more for now; what others may use is closed. Not within a transaction."""
+        self._leave = Leave.NONE
+        if self._pace.shares_connections(self.name):
+            self.relay.limit_to(0)
+            self._pace.release(self.name, holder)
+
+    def leave_probe(self, holder: str) -> None:
+        """If it was held for a probe, let others try, in the caller's transaction."""
         if self._leave is Leave.PROBE:
             relays.leave_probe(self.name, holder)
-        self._leave = Leave.NONE
-        self._pace.release(self.name, holder)
 
     def abandon(self) -> None:
         """Close every connection with a message on it, and forget about the message."""
@@ -111,8 +119,8 @@ class Fleet:
             return None
         name, leave = chosen
         line = self._lines[name]
-        line.take(leave, holder)
-        return line if line.is_usable else None
+        line.take(leave)
+        return line
 
     def close(self) -> None:
         """Say goodbye on all connections."""

@@ -64,15 +64,21 @@ def send_notices(fleet: Fleet, *, clock: Clock) -> None:
         while not is_stopping() and clock() < until:
             with transaction():
                 line = fleet.choose(holder, clock())
-                held[:] = claim(line.relay.room(), clock()) if line else ()
-            if line is None or not held:
+            if line is None:
                 break
             used.add(line)
+            line.renew(holder)
+            with transaction():
+                held[:] = claim(line.relay.room(), clock())
+            if not held:
+                break
             fleet.pace.take(line.name, len(held))
             _hand_over(line, held, clock)
     with transaction():
         for line in used:
-            line.leave(holder)
+            line.leave_probe(holder)
+    for line in used:
+        line.leave(holder)
 
 
 def claim(size: int, now: datetime) -> list[Claimed]:

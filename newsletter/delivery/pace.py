@@ -136,9 +136,13 @@ class Pace:
         answer = self._ask("connections", keys, holder=holder, most=most, wanted=wanted)
         return answer[0] if answer else min(wanted, self._local.share(most))
 
+    def shares_connections(self, relay: str) -> bool:
+        """Whether a relay's connections are limited over all holders."""
+        return self._shared_connections(relay) is not None
+
     def release(self, relay: str, holder: str) -> None:
         """A holder has closed its connections to a relay."""
-        if self._shared_connections(relay) is not None:
+        if self.shares_connections(relay):
             self._ask("release", [_connections_key(relay)], holder=holder)
 
     def _general(self, relay: str) -> dict[str, float]:

@@ -138,9 +138,9 @@ class Sender:
     def _goes_on(self, until: datetime) -> bool:
         if is_stopping() or self._clock() >= until:
             self._stop()
-        if self._offered or self._cleared or not self._hand.is_empty:
+        if self._offered or self._cleared:
             return True
-        return not (self._is_over or self._is_dry)
+        return not (self._is_over or (self._is_dry and self._hand.is_empty))
 
     # What leaves
 
@@ -168,13 +168,14 @@ class Sender:
         return None if self._is_over else self._lines[-1]
 
     def _use(self, line: Line | None) -> None:
-        if line is None:
-            self._stop()
-        elif not self._lines or self._lines[-1] is not line:
+        if line and (not self._lines or self._lines[-1] is not line):
+            line.renew(self._slot.holder)
             if self._lines:
                 self._recall(self._lines[-1])
             self._lines = [one for one in self._lines if one.under_way and one is not line]
             self._lines.append(line)
+        if line is None or not line.is_usable:
+            self._stop()
 
     def _claim(self) -> bool:
         """Lease one batch more, for the best relay there is by now."""
@@ -371,9 +372,11 @@ class Sender:
                 for lease in leases:
                     entry.give_back(lease)
             for line in self._lines:
-                line.leave(self._slot.holder)
+                line.leave_probe(self._slot.holder)
 
         self._patiently(leave)
+        for line in self._lines:
+            line.leave(self._slot.holder)
         self._flush()
 
     def _keep_up(self) -> None:
