@@ -1,8 +1,10 @@
 """What an answer means for the delivery it was given to.
 
-Before its mark, a delivery is touched by nothing but what was said about itself: a relay that is
-down, or has something against us, leaves it as it was. After the mark an attempt has been made,
-and each answer leads to one state.
+Before its mark, a delivery is touched by nothing but what came after its reader was named: a relay
+that is down, or has something against us, leaves it as it was. A line that ends right there makes
+it wait, although the relay may be to blame: a reader over whom a relay stumbles would otherwise be
+the next one again and again, and nobody behind would get through. After the mark an attempt has
+been made, and each answer leads to one state.
 """
 
 from datetime import datetime, timedelta
@@ -13,6 +15,7 @@ from newsletter.delivery.models import DeliveryState
 from newsletter.mail.smtp_answers import Answer, Outcome, Stage
 from newsletter.subscribers.models import BounceKind
 
+NAMED = {Stage.RCPT, Stage.DATA}  # a final dot, before ours has left, is another message's
 MAILBOX = ("5.1.", "5.2.")  # RFC 3463 3.2, 3.3: something is wrong with the address or the mailbox
 OTHERWISE = ("5.3.", "5.6.", "5.7.")  # ... with a system, the content, or the sender's reputation
 SENDER = {"5.1.7", "5.1.8"}  # RFC 3463 3.2: with our own address
@@ -33,8 +36,8 @@ def judge(
         return Verdict(delivery.id, DeliveryState.SENT, words)
     if answer.outcome is Outcome.IN_DOUBT:
         return Verdict(delivery.id, DeliveryState.IN_DOUBT, words)
-    is_anothers = answer.stage is Stage.DOT  # said to a dot, and ours has not left
-    if not was_cleared and (is_anothers or not retry.is_about_the_message(answer)):
+    was_named = answer.stage in NAMED or answer.status in retry.NO_UTF8_THERE
+    if not was_cleared and not was_named:
         return None
     if retry.is_final(answer):
         return Verdict(delivery.id, DeliveryState.FAILED, words, bounce=_bounce(delivery, answer))

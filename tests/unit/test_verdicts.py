@@ -60,22 +60,29 @@ def test_a_line_lost_after_the_dot_leaves_a_doubt():
         Answer(Outcome.NOT_NOW, Stage.MAIL, "no room", 452),
         Answer(Outcome.NEVER, Stage.MAIL, "who are you", 550, "5.1.8"),
         Answer(Outcome.NEVER, Stage.MAIL, "The relay takes at most 9 octets.", None, "5.3.4"),
-        Answer(Outcome.NOT_NOW, Stage.RCPT, "closing", 421),
-        Answer(Outcome.NOT_NOW, Stage.DATA, "closing", 421),
-        Answer(Outcome.NOT_NOW, Stage.RCPT, "The server did not answer in time."),
-        Answer(Outcome.NOT_NOW, Stage.DATA, "The server answered out of order.", 250),
+        Answer(Outcome.NOT_NOW, Stage.MAIL, "The server closed the connection."),
+        Answer(Outcome.NOT_NOW, Stage.MAIL, "closing", 421),
         Answer(Outcome.NOT_NOW, Stage.DOT, "The server closed the connection."),
         Answer(Outcome.NOT_NOW, Stage.DOT, "closing", 421),
         Answer(Outcome.NOT_NOW, Stage.DOT, "The server answered out of order. no room", 452),
     ],
 )
-def test_before_its_mark_nothing_that_concerns_us_touches_a_delivery(answer):
+def test_before_its_reader_was_named_nothing_touches_a_delivery(answer):
     assert verdict(answer, was_cleared=False) is None
 
 
-@pytest.mark.parametrize("stage", [Stage.RCPT, Stage.DATA])
-def test_a_reader_who_is_refused_for_now_is_tried_again_even_before_a_mark(stage):
-    found = verdict(Answer(Outcome.NOT_NOW, stage, "busy", 450), was_cleared=False)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(Outcome.NOT_NOW, Stage.RCPT, "busy", 450),
+        Answer(Outcome.NOT_NOW, Stage.DATA, "busy", 450),
+        Answer(Outcome.NOT_NOW, Stage.RCPT, "closing", 421),
+        Answer(Outcome.NOT_NOW, Stage.RCPT, "The server closed the connection."),
+        Answer(Outcome.NOT_NOW, Stage.DATA, "The server answered out of order.", 250),
+    ],
+)
+def test_a_reader_who_is_not_taken_now_lets_others_go_first_even_before_a_mark(answer):
+    found = verdict(answer, was_cleared=False)
 
     assert found.state is DeliveryState.QUEUED
     assert found.due_at == NOON + timedelta(minutes=1)
