@@ -241,10 +241,10 @@ class Sender:
 
     def _hear_out(self, line: Line, timeout: float) -> None:
         """Once something happened, wait a moment for more: a transaction costs more than that."""
-        enough = line.under_way // 2
+        to_come = line.under_way
         heard = self._take(line, line.relay.wait(timeout))
         until = monotonic() + LINGER
-        while heard and heard < enough and (rest := until - monotonic()) > 0:
+        while 0 < heard < to_come and (rest := until - monotonic()) > 0:
             heard += self._take(line, line.relay.wait(rest))
 
     def _take(self, line: Line, turn: Turn) -> int:
