@@ -131,4 +131,4 @@ def _is_surely_about_us(refusal: _Refusal) -> bool:
 
 
 def _quoted(answer: Answer) -> str:
-    return f"“{in_words(answer)}”"
+    return f"“{in_words(answer).rstrip('.')}”"

@@ -44,12 +44,12 @@ def test_a_refused_sender_address_pauses_at_once(misgivings):
 
 @pytest.mark.parametrize("code", [None, 552])
 def test_an_issue_that_is_too_large_for_the_relay_pauses_at_once(misgivings, code):
-    words = "The relay takes at most 30000 octets."
+    words = "The relay takes at most 30000 octets"
 
-    [reason] = hear(misgivings, [Answer(Outcome.NEVER, Stage.MAIL, words, code, "5.3.4")])
+    [reason] = hear(misgivings, [Answer(Outcome.NEVER, Stage.MAIL, f"{words}.", code, "5.3.4")])
 
     assert "larger than the mail relay takes" in reason
-    assert words in reason
+    assert f"{words}”. Nobody" in reason
 
 
 @pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT])
