@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv --quiet pip compile --generate-hashes --universal --python-ver
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help setup demo run test check browser translations lock clean
+.PHONY: help setup demo run test bench chaos check browser translations lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -24,6 +24,12 @@ run: setup ## everything in one place, for a trial of your own; PORT=8123 for an
 
 test: check browser .cache/postfix ## all checks, then all tests, on real servers
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+chaos: .venv/.ready-for-tests $(CATALOGUES:.po=.mo) ## kill everything again and again, more often than the tests; CHAOS=5 for longer
+	@CHAOS=$(or $(CHAOS),3) $(BIN)/pytest --durations=0 tests/chaos
+
+bench: .venv/.ready-for-tests $(CATALOGUES:.po=.mo) .cache/postfix ## how fast it is and what that costs; FULL=1 for all there is
+	@$(BIN)/python -m tests.performance $(if $(FULL),--full) $(if $(OUT),--out $(OUT))
 
 check: .venv/.ready-for-tests $(CATALOGUES:.po=.mo) ## formatting, lint, types, who may import whom
 	@$(BIN)/ruff format --check --quiet .
