@@ -4,6 +4,7 @@ Nothing of it needs a person: when the relay behaves again, sending goes on and 
 """
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -67,6 +68,25 @@ def test_a_relay_with_every_fault_keeps_nobody_from_the_issue(
     assert counts["failed"]
 
 
+@pytest.mark.skipif(ROUNDS == 1, reason="takes a quarter of an hour: make chaos")
+@pytest.mark.parametrize(
+    "fault",
+    [*BEFORE_ANY_MESSAGE, *BEFORE_THE_DOT, *WITH_THE_MESSAGE, *LEAVING_DOUBT],
+    ids=lambda fault: fault.name,
+)
+def test_a_relay_that_does_nothing_but_one_thing_wrong_is_waited_for(
+    servers: Servers, fault: Fault
+) -> None:
+    servers.sink.order(Order([replace(fault, times=6)], rate=200))
+
+    number = servers.send()
+
+    servers.wait_for_end(number)
+    done = servers.sink.report().done[fault.name]
+    assert done == 6
+    account(servers, number, doubts_at_most=done if fault in LEAVING_DOUBT else 0)
+
+
 def test_a_relay_that_cuts_its_lines_and_refuses_all_is_waited_for(servers: Servers) -> None:
     servers.sink.order(Order(rate=100))
     number = servers.send()
@@ -84,4 +104,4 @@ def test_a_relay_that_cuts_its_lines_and_refuses_all_is_waited_for(servers: Serv
 
 def limited(fault: Fault, *, share: float = 0.1) -> Fault:
     """The same, now and then and not for ever."""
-    return Fault(**{**vars(fault), "share": share, "times": 2 * ROUNDS})
+    return replace(fault, share=share, times=2 * ROUNDS)

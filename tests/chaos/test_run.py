@@ -10,7 +10,16 @@ import pytest
 
 from tests.chaos.parts import SinkProcess
 from tests.chaos.sink import Order
-from tests.chaos.world import CONNECTIONS, ROUNDS, SECRET_KEY, Chance, World, account
+from tests.chaos.world import (
+    CONNECTIONS,
+    END,
+    READERS,
+    ROUNDS,
+    SECRET_KEY,
+    Chance,
+    World,
+    account,
+)
 from tests.running import RunningService, alive, wait_until
 
 pytestmark = pytest.mark.slow
@@ -41,7 +50,7 @@ def test_whatever_is_killed_of_it_again_and_again_it_mends_itself(
     world: World, chance: Chance
 ) -> None:
     with RunningService(world.instance, cwd=world.folder, **world.settings) as service:
-        world.sink.order(Order(rate=60))
+        world.sink.order(Order(rate=50))
         number = world.send()
         doubts = 0
         for word in (WORKER, CLOCK, WEB, VALKEY, WORKER) * ROUNDS:
@@ -60,8 +69,10 @@ def test_whatever_is_killed_of_it_again_and_again_it_mends_itself(
         wait_until(service.is_healthy, "the website is there again")
 
 
-def test_when_all_of_it_is_killed_the_next_run_goes_on(world: World) -> None:
-    world.sink.order(Order(rate=60))
+def test_when_all_of_it_is_killed_the_next_run_goes_on_and_sends_doubts_again_if_it_should(
+    world: World,
+) -> None:
+    world.sink.order(Order(rate=50))
     with RunningService(world.instance, cwd=world.folder, **world.settings) as service:
         number = world.send()
         world.wait_until_taken(number, 60)
@@ -71,7 +82,13 @@ def test_when_all_of_it_is_killed_the_next_run_goes_on(world: World) -> None:
         wait_until(lambda: not started & alive().keys(), "nothing outlives it")
 
     world.sink.order(Order())
+    world.settings["DOUBTS"] = "resend"
     with RunningService(world.instance, cwd=world.folder, **world.settings):
         world.wait_for_recovery(number)
+        wait_until(
+            lambda: world.counts(number) == {"sent": READERS},
+            "everybody is sent to",
+            END,
+        )
         world.wait_for_end(number)
-        account(world, number, doubts_at_most=POOL * CONNECTIONS)
+        account(world, number, doubts_at_most=POOL * CONNECTIONS, resends=True)
