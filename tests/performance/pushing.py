@@ -78,7 +78,7 @@ class Result:
         return None if cpu is None else cpu / self.run.messages * 1e6
 
 
-class WrongCountsError(Exception):
+class WrongCounts(Exception):
     """A run did not bring every message exactly once: its figures mean nothing."""
 
 
@@ -89,7 +89,7 @@ def smtp_source() -> str | None:
 
 
 def measure(run: Run, databases: Databases) -> Result:
-    """Do a run; raises `WrongCountsError`."""
+    """Do a run; raises `WrongCounts`."""
     with ExitStack() as stack:
         sink = stack.enter_context(Sink(delay=run.delay))
         if run.way is Way.SMTP_SOURCE:
@@ -152,10 +152,12 @@ def _sender(order: Order) -> Iterator[subprocess.Popen[str]]:
         cwd=ROOT,
     )
     with child:
-        assert child.stdout
-        if child.stdout.readline() != "ready\n":
-            raise RuntimeError("a sender did not start")
-        yield child
+        try:
+            _hear(child)
+            yield child
+        except BaseException:
+            child.kill()  # else it would go on to the end of its work
+            raise
 
 
 def _go(children: list[subprocess.Popen[str]]) -> Iterator[Taken]:
@@ -164,11 +166,15 @@ def _go(children: list[subprocess.Popen[str]]) -> Iterator[Taken]:
         child.stdin.write("go\n")
         child.stdin.flush()
     for child in children:
-        assert child.stdout
-        said = child.stdout.readline()
-        if not said:
-            raise RuntimeError("a sender failed")
-        yield Taken(**json.loads(said))
+        yield Taken(**json.loads(_hear(child)))
+
+
+def _hear(child: subprocess.Popen[str]) -> str:
+    assert child.stdout
+    said = child.stdout.readline()
+    if not said:
+        raise RuntimeError("a sender failed; what it said stands above")
+    return said
 
 
 def _by_smtp_source(run: Run, sink: Sink) -> Result:
@@ -191,7 +197,7 @@ def _by_smtp_source(run: Run, sink: Sink) -> Result:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     counts = sink.counts()
     if counts.messages != run.messages:
-        raise WrongCountsError(f"{run}: {counts}")
+        raise WrongCounts(f"{run}: {counts}")
     return Result(
         run,
         seconds=seconds,
@@ -205,11 +211,11 @@ def _by_smtp_source(run: Run, sink: Sink) -> Result:
 def _demand_right_counts(run: Run, counts: Counts) -> None:
     expected = (run.messages, run.messages, 0, 0)
     if (counts.messages, counts.distinct, counts.duplicates, counts.without_key) != expected:
-        raise WrongCountsError(f"{run}: {counts}")
+        raise WrongCounts(f"{run}: {counts}")
 
 
 def _demand_right_ledger(run: Run, order: Order) -> None:
     with application(order.database_url, Path(order.folder)):
         counts = progress(order.issue_id).counts
     if counts[DeliveryState.SENT] != run.messages or sum(counts.values()) != run.messages:
-        raise WrongCountsError(f"{run}: {counts}")
+        raise WrongCounts(f"{run}: {counts}")

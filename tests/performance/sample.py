@@ -1,6 +1,7 @@
 """Readers by the million, and issues of a given size."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 from sqlalchemy import String, case, cast, insert, literal, select, text
 from sqlalchemy.sql.elements import ColumnElement
@@ -97,14 +98,16 @@ def _numbers(number: int) -> ColumnElement[int]:
     return counted.union_all(select(counted.c.n + 1).where(counted.c.n < number)).c.n
 
 
-def _one_taste() -> tuple[ColumnElement[object], ...]:
+def _one_taste() -> tuple[ColumnElement[Any], ...]:
     return _typed(literal(choices.ALL), literal("en"), literal(Format.HTML.value))
 
 
-def _mixed_tastes() -> tuple[ColumnElement[object], ...]:
-    bits = [0, *(section.bit for section in standing_sections())]
+def _mixed_tastes() -> tuple[ColumnElement[Any], ...]:
+    bits = [section.bit for section in standing_sections()]
     n = Subscriber.id
-    chosen = sum((n // 2**place % 2 * bit for place, bit in enumerate(bits[1:])), start=literal(0))
+    chosen: ColumnElement[Any] = literal(0)
+    for place, bit in enumerate(bits):
+        chosen = chosen + n // 2**place % 2 * bit
     return _typed(
         chosen,
         case((n % 5 == 0, "ar"), else_="en"),
@@ -112,7 +115,7 @@ def _mixed_tastes() -> tuple[ColumnElement[object], ...]:
     )
 
 
-def _typed(*tastes: ColumnElement[object]) -> tuple[ColumnElement[object], ...]:
+def _typed(*tastes: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
     choice, language, format_ = tastes
     return choice, cast(language, String), cast(format_, String)
 

@@ -13,7 +13,7 @@ SOURCE = Path(__file__).with_name("sink.c")
 PROGRAM = Path(__file__).parents[2] / ".cache" / "sink"
 
 
-class NoCompilerError(Exception):
+class NoCompiler(Exception):
     """There is nothing to compile the sink with."""
 
 
@@ -33,12 +33,12 @@ class Counts(NamedTuple):
 
 
 def build() -> Path:
-    """Compile the sink, unless that was done; raises `NoCompilerError`."""
+    """Compile the sink, unless that was done; raises `NoCompiler`."""
     if PROGRAM.exists() and PROGRAM.stat().st_mtime >= SOURCE.stat().st_mtime:
         return PROGRAM
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        raise NoCompilerError(
+        raise NoCompiler(
             "The sink of the benchmark needs a C compiler; on Debian: apt-get install gcc libc6-dev"
         )
     PROGRAM.parent.mkdir(exist_ok=True)
