@@ -70,7 +70,8 @@ def test_an_issue_that_is_too_large_for_the_relay_waits_and_says_so(app, clock):
 
     stopped = as_it_stands(issue)
     assert stopped.state is IssueState.PAUSED
-    assert "The relay takes at most 1000 octets" in stopped.paused_because
+    assert "The issue is larger than the mail relay takes" in stopped.paused_because
+    assert "at most 1000 octets" in stopped.paused_because
     assert states(issue) == {"queued": 50}
     assert failing() == []
 
