@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from newsletter.delivery import relays
+from newsletter.delivery.misgivings import Misgivings
 from newsletter.delivery.pace import Pace, pace_of
 from newsletter.delivery.relays import Leave
 from newsletter.delivery.retry import in_words
@@ -108,6 +109,11 @@ class Fleet:
     def __init__(self, relays_in_order: Sequence[Relay], pace: Pace) -> None:
         self.pace = pace
         self._lines = {relay.name: Line(relay, pace) for relay in relays_in_order}
+        self._misgivings: dict[int, Misgivings] = {}
+
+    def misgivings_about(self, issue_number: int) -> Misgivings:
+        """What this process has heard about an issue, kept from task to task."""
+        return self._misgivings.setdefault(issue_number, Misgivings(issue_number))
 
     def choose(self, holder: str, now: datetime) -> Line | None:
         """The best relay that may be used, in the caller's transaction; None if none may.

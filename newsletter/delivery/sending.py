@@ -12,27 +12,23 @@ import logging
 import os
 import secrets
 import socket
-import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 from time import monotonic
-from typing import TypeVar
-
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from newsletter.background import is_stopping
 from newsletter.database import db, transaction
 from newsletter.delivery import ledger, slots, steering
 from newsletter.delivery.answers import AnswerCounts
 from newsletter.delivery.fleet import Fleet, Line
+from newsletter.delivery.group import Group
 from newsletter.delivery.hand import Hand, Item
 from newsletter.delivery.heartbeat import heartbeat
-from newsletter.delivery.ledger import Lease, Verdict
-from newsletter.delivery.misgivings import Misgivings
+from newsletter.delivery.ledger import Cleared, Lease, Verdict, Waiting
 from newsletter.delivery.models import DeliveryState
 from newsletter.delivery.pace import NEAR
+from newsletter.delivery.patience import LOST, patiently
 from newsletter.delivery.slots import Slot
 from newsletter.delivery.splice import Splicer
 from newsletter.delivery.verdicts import judge
@@ -48,18 +44,16 @@ LONGEST_WAIT = 1.0  # s between two looks at whether to go on
 LINGER = 0.002  # s
 SHORT_WAIT = 0.02  # s, where there are several relays to listen to
 UPKEEP = 5.0  # s between two times of writing down what helps to look at
-PATIENCE = 20.0  # s with a database that does not answer; a lease lasts longer
-PAUSE = 0.5  # s between two tries of a transaction
-LOST = (OperationalError, InterfaceError)  # the database was cut off, or had no time for us
 
 Clock = Callable[[], datetime]
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 
-def send_issue(issue_id: int, fleet: Fleet, *, clock: Clock) -> None:
+def send_issue(issue_id: int, fleet: Fleet, *, clock: Clock) -> bool:
     """Take a free slot of the issue and send until half a minute is over or nothing is left.
+
+    Says whether it ended for want of time alone, so that another task should go on at once.
 
     Without a free slot there are senders enough. A worker that is stopped finishes what is on the
     wire and gives the rest back. When all relays rest, what waits stays as it was, and the clock
@@ -69,28 +63,14 @@ def send_issue(issue_id: int, fleet: Fleet, *, clock: Clock) -> None:
     with transaction():
         slot = slots.take_slot(issue_id, holder, clock())
     if slot is None:
-        return
+        return False
     sender = Sender(slot, fleet, clock)
     with heartbeat(sender.beat):
         sender.send(until=clock() + SENDING_TIME)
     with transaction():
         slots.leave_slot(slot)
         steering.complete(issue_id, now=clock())
-
-
-@dataclass
-class _Group:
-    """What happened since the last transaction, lease by lease."""
-
-    marked: dict[Lease, list[Verdict]] = field(default_factory=lambda: defaultdict(list))
-    unmarked: dict[Lease, list[Verdict]] = field(default_factory=lambda: defaultdict(list))
-    postponed: dict[Lease, dict[int, datetime]] = field(default_factory=lambda: defaultdict(dict))
-    ready: dict[Lease, list[int]] = field(default_factory=lambda: defaultdict(list))
-    finished: Sequence[Lease] = ()
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to write down."""
-        return any((self.marked, self.unmarked, self.postponed, self.ready, self.finished))
+    return sender.had_no_time
 
 
 class Sender:
@@ -100,7 +80,7 @@ class Sender:
         issue = db.session.get_one(Issue, slot.issue_id)
         self._splicer = Splicer(issue.id, issue.message_key, settings(), links())
         self._period = timedelta(hours=settings().give_up_after_hours)
-        self._misgivings = Misgivings(issue.number)
+        self._misgivings = fleet.misgivings_about(issue.number)
         self._slot = slot
         self._fleet = fleet
         self._clock = clock
@@ -110,8 +90,9 @@ class Sender:
         self._offered: dict[int, tuple[Line, Item]] = {}
         self._cleared: dict[int, tuple[Line, Item]] = {}
         self._lines: list[Line] = []  # the last is the one in use
-        self._group = _Group()
+        self._group = Group()
         self._objection: str | None = None  # why the issue must pause
+        self.had_no_time = False
         self._is_over = False
         self._is_dry = False  # no batch was left to claim
         self._closed_until = 0.0
@@ -136,7 +117,8 @@ class Sender:
             raise
 
     def _goes_on(self, until: datetime) -> bool:
-        if is_stopping() or self._clock() >= until:
+        if not self._is_over and (is_stopping() or self._clock() >= until):
+            self.had_no_time = True
             self._stop()
         if self._offered or self._cleared:
             return True
@@ -164,7 +146,7 @@ class Sender:
     def _usable_line(self) -> Line | None:
         """The relay in use, or the next one; when all of them rest, it is over for now."""
         if not self._lines or not self._lines[-1].is_usable:
-            self._use(self._patiently(lambda: self._fleet.choose(self._slot.holder, self._clock())))
+            self._use(patiently(lambda: self._fleet.choose(self._slot.holder, self._clock())))
         return None if self._is_over else self._lines[-1]
 
     def _use(self, line: Line | None) -> None:
@@ -182,12 +164,12 @@ class Sender:
         if self._is_dry or self._is_over:
             return False
 
-        def claim() -> tuple[Line | None, Lease | None, Sequence[ledger.Waiting]]:
+        def claim() -> tuple[Line | None, Lease | None, Sequence[Waiting]]:
             line = self._fleet.choose(self._slot.holder, self._clock())
             lease = ledger.claim(self._slot, self._clock()) if line else None
             return line, lease, ledger.waiting(lease) if lease else ()
 
-        line, lease, deliveries = self._patiently(claim)
+        line, lease, deliveries = patiently(claim)
         self._use(line)
         if lease is None:
             self._is_dry = True
@@ -195,7 +177,7 @@ class Sender:
         self._hand.add(lease, deliveries)
         if lease.edition_id not in self._templates:
             edition_id = lease.edition_id
-            self._templates[edition_id] = self._patiently(lambda: template_of(edition_id))
+            self._templates[edition_id] = patiently(lambda: template_of(edition_id))
         return True
 
     def _admitted(self, line: Line, items: Sequence[Item]) -> Iterable[Item]:
@@ -211,7 +193,7 @@ class Sender:
                 self._hand.keep(item, monotonic() + delay)
             else:
                 due_at = self._clock() + timedelta(seconds=delay)
-                self._group.postponed[item.lease][item.delivery.id] = due_at
+                self._group.postpone(item.lease, item.delivery.id, due_at)
                 self._hand.done(item.lease)
 
     def _offer_one(self, line: Line, item: Item) -> None:
@@ -222,7 +204,7 @@ class Sender:
             )
         except ValueError as error:
             verdict = Verdict(delivery.id, DeliveryState.FAILED, str(error))
-            self._group.unmarked[lease].append(verdict)
+            self._group.settle(lease, verdict, was_marked=False)
             self._hand.done(lease)
             self._fleet.pace.done([item.domain])
             return
@@ -270,8 +252,7 @@ class Sender:
         if verdict is None:
             self._hand.put_back([item])
         else:
-            verdicts = self._group.marked if was_cleared else self._group.unmarked
-            verdicts[item.lease].append(verdict)
+            self._group.settle(item.lease, verdict, was_marked=was_cleared)
             self._hand.done(item.lease)
         return item.domain
 
@@ -280,25 +261,19 @@ class Sender:
         self._group.finished = self._hand.finished
         if not (self._group or self._objection or any(line.has_news for line in self._lines)):
             return
-        group, self._group = self._group, _Group()
-        attempts = 0
-
-        def write() -> list[ledger.Cleared]:
-            nonlocal attempts
-            attempts += 1
-            return self._write(group, is_repeated=attempts > 1)
-
-        cleared = self._patiently(write)
+        group, self._group = self._group, Group()
+        tries = count(1)
+        cleared = patiently(lambda: self._write(group, is_repeated=next(tries) > 1))
         self._hand.forget(group.finished)
-        self._let_leave(group, frozenset().union(*(some.ids for some in cleared)))
-        if self._objection or not all(some.goes_on for some in cleared):
+        self._let_leave(group, cleared.ids)
+        if not cleared.goes_on:
             self._stop()
         for line in self._lines:
             line.told()
             if not line.is_usable:
                 self._recall(line)
 
-    def _let_leave(self, group: _Group, marked: frozenset[int]) -> None:
+    def _let_leave(self, group: Group, marked: frozenset[int]) -> None:
         """Clear what is marked; of the rest that was ready nothing may leave any more."""
         for lease, keys in group.ready.items():
             for key in keys:
@@ -323,22 +298,11 @@ class Sender:
         line.under_way -= 1
         self._fleet.pace.done([item.domain])
 
-    def _write(self, group: _Group, *, is_repeated: bool) -> list[ledger.Cleared]:
+    def _write(self, group: Group, *, is_repeated: bool) -> Cleared:
         now = self._clock()
+        may_mark = self._objection is None
         with ledger.entry(self._slot, now) as entry:
-            for lease, verdicts in group.marked.items():
-                entry.record(lease, verdicts, were_marked=True)
-            for lease, verdicts in group.unmarked.items():
-                entry.record(lease, verdicts, were_marked=False)
-            for lease, due in group.postponed.items():
-                entry.postpone(lease, due)
-            cleared = [
-                entry.mark(lease, ids, is_repeated=is_repeated)
-                for lease, ids in group.ready.items()
-                if not self._objection
-            ]
-            for lease in group.finished:
-                entry.give_back(lease)
+            cleared = group.write(entry, may_mark=may_mark, is_repeated=is_repeated)
         for line in self._lines:
             line.tell(now)
         if self._objection:
@@ -374,7 +338,7 @@ class Sender:
             for line in self._lines:
                 line.leave_probe(self._slot.holder)
 
-        self._patiently(leave)
+        patiently(leave)
         for line in self._lines:
             line.leave(self._slot.holder)
         self._flush()
@@ -392,16 +356,3 @@ class Sender:
             self._counts.flush(self._slot.issue_id)
         except LOST as error:
             log.warning("the counts of answers wait: %s", error.__class__.__name__)
-
-    def _patiently(self, work: Callable[[], T]) -> T:
-        """Do something in a transaction, again if the database was lost, while the leases hold."""
-        until = monotonic() + PATIENCE
-        while True:
-            try:
-                with transaction():
-                    return work()
-            except LOST:
-                if monotonic() > until:
-                    raise
-                log.warning("the database was lost; once more", exc_info=True)
-                time.sleep(PAUSE)

@@ -11,13 +11,15 @@ from newsletter.background import ISSUES, NOTICES, hint, waiting
 from newsletter.database import transaction
 from newsletter.delivery import doubts, notices, sending, start, sweep
 from newsletter.delivery.fleet import Fleet, fleet_of
+from newsletter.delivery.samples import take_samples
 from newsletter.pages import settings
 
 
 @shared_task(name="delivery.send_issue")
 def send_issue(issue_id: int) -> None:
-    """Send an issue for half a minute, if there is a free slot."""
-    sending.send_issue(issue_id, fleet(), clock=now)
+    """Send an issue for half a minute, if there is a free slot; then let another task go on."""
+    if sending.send_issue(issue_id, fleet(), clock=now):
+        hint("delivery.send_issue", issue_id)
 
 
 @shared_task(name="delivery.send_notices")
@@ -35,6 +37,8 @@ def sweep_issues() -> None:
         sweep.cut_retries(now=now())
     with transaction():
         sweep.close_issues(now=now())
+    with transaction():
+        take_samples(now=now())
     with transaction():
         openings = sweep.openings(now=now())
     called = waiting(ISSUES)

@@ -1,0 +1,48 @@
+"""What happened since the last transaction of a sender, lease by lease."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from newsletter.delivery.ledger import Cleared, Entry, Lease, Verdict
+
+
+class Group:
+    """What one transaction is to write down; a new one is begun after each."""
+
+    def __init__(self) -> None:
+        self.ready: dict[Lease, list[int]] = defaultdict(list)
+        self.finished: Sequence[Lease] = ()
+        self._marked: dict[Lease, list[Verdict]] = defaultdict(list)
+        self._unmarked: dict[Lease, list[Verdict]] = defaultdict(list)
+        self._postponed: dict[Lease, dict[int, datetime]] = defaultdict(dict)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write down."""
+        kinds = (self.ready, self.finished, self._marked, self._unmarked, self._postponed)
+        return any(kinds)
+
+    def settle(self, lease: Lease, verdict: Verdict, *, was_marked: bool) -> None:
+        """A delivery has its verdict."""
+        (self._marked if was_marked else self._unmarked)[lease].append(verdict)
+
+    def postpone(self, lease: Lease, delivery_id: int, due_at: datetime) -> None:
+        """A delivery was not tried and waits for another time."""
+        self._postponed[lease][delivery_id] = due_at
+
+    def write(self, entry: Entry, *, may_mark: bool, is_repeated: bool) -> Cleared:
+        """Write it all down; say what may leave now. `is_repeated`: see `Entry.mark`."""
+        for lease, verdicts in self._marked.items():
+            entry.record(lease, verdicts, were_marked=True)
+        for lease, verdicts in self._unmarked.items():
+            entry.record(lease, verdicts, were_marked=False)
+        for lease, due in self._postponed.items():
+            entry.postpone(lease, due)
+        to_mark = self.ready.items() if may_mark else ()
+        cleared = [entry.mark(lease, ids, is_repeated=is_repeated) for lease, ids in to_mark]
+        for lease in self.finished:
+            entry.give_back(lease)
+        return Cleared(
+            ids=frozenset().union(*(some.ids for some in cleared)),
+            goes_on=may_mark and all(some.goes_on for some in cleared),
+        )

@@ -1,0 +1,37 @@
+"""Transactions of a process that has mail on the wire: it must not lose what it has heard."""
+
+import logging
+import time
+from collections.abc import Callable
+from time import monotonic
+from typing import TypeVar
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from newsletter.database import transaction
+
+PATIENCE = 20.0  # s with a database that does not answer; a lease lasts longer
+PAUSE = 0.5  # s between two tries
+LOST = (OperationalError, InterfaceError)  # the database was cut off, or had no time for us
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+def patiently(work: Callable[[], T]) -> T:
+    """Do something in a transaction, and again when the database was lost meanwhile.
+
+    Nobody knows then whether the lost one was committed, so doing it twice must come to the same.
+    Raises one of `LOST` when the leases could run out.
+    """
+    until = monotonic() + PATIENCE
+    while True:
+        try:
+            with transaction():
+                return work()
+        except LOST as error:
+            if monotonic() > until:
+                raise
+            log.warning("the database was lost (%s); once more", type(error.orig).__name__)
+            time.sleep(PAUSE)
