@@ -49,6 +49,11 @@ class Line:
         self._leave = leave
         self._limit()
 
+    def pass_over(self) -> None:
+        """It rests, as another process may have found out: it is met with one connection again."""
+        self._strikes.start_over()
+        self._leave = Leave.NONE
+
     def renew(self, holder: str) -> None:
         """Keep its share of the connections that all processes may have; every few seconds.
 
@@ -120,13 +125,13 @@ class Fleet:
 
         Ask again before each claim: a better one that came back is then taken.
         """
-        chosen = relays.choose(list(self._lines), holder, now)
-        if chosen is None:
-            return None
-        name, leave = chosen
-        line = self._lines[name]
-        line.take(leave)
-        return line
+        name, leave = relays.choose(list(self._lines), holder, now) or (None, Leave.NONE)
+        for line in self._lines.values():
+            if line.name == name:
+                line.take(leave)
+                return line
+            line.pass_over()
+        return None
 
     def close(self) -> None:
         """Say goodbye on all connections."""

@@ -197,7 +197,11 @@ def _over(state: NoticeState, now: datetime) -> dict[str, Any]:
 def _again(notice: Claimed, now: datetime) -> dict[str, Any]:
     """Queued for later; failed when it has been tried for too long."""
     due_at = retry.next_attempt(
-        notice.attempts, first_at=notice.created_at, now=now, jitter=retry.spread(notice.id)
+        notice.attempts,
+        first_at=notice.created_at,
+        now=now,
+        jitter=retry.spread(notice.id),
+        period=timedelta(hours=settings().give_up_after_hours),
     )
     if due_at is None:
         return _over(NoticeState.FAILED, now)

@@ -12,7 +12,6 @@ from newsletter.mail.smtp_answers import Answer, Outcome, Stage
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 20, 40))
 LONGEST_PAUSE = timedelta(hours=1)
 JITTER = 0.1  # of a pause: what was refused together need not come back together
-PERIOD = timedelta(days=3)
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 ALMOST_A_SECOND = timedelta(microseconds=999_999)
@@ -29,7 +28,7 @@ def next_attempt(
     first_at: datetime,
     now: datetime,
     jitter: float,
-    period: timedelta = PERIOD,
+    period: timedelta,
 ) -> datetime | None:
     """When to try again after so many attempts; None when the first was a `period` ago.
 

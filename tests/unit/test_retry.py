@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from newsletter.delivery.retry import (
     LONGEST_PAUSE,
-    PERIOD,
     given_up,
     in_words,
     is_about_the_message,
@@ -18,11 +17,12 @@ from newsletter.delivery.retry import (
 )
 from newsletter.mail.smtp import Answer, Outcome, Stage
 
+PERIOD = timedelta(days=3)
 NOON = datetime(2026, 11, 17, 12, 0, tzinfo=UTC)
 
 
 def pause_after(attempts, *, jitter=0.0):
-    due_at = next_attempt(attempts, first_at=NOON, now=NOON, jitter=jitter)
+    due_at = next_attempt(attempts, first_at=NOON, now=NOON, jitter=jitter, period=PERIOD)
     assert due_at
     return due_at - NOON
 
@@ -40,7 +40,7 @@ def test_jitter_lengthens_a_pause_by_a_tenth_at_most():
 def test_a_pause_ends_with_a_second_and_never_early():
     a_moment_later = NOON + timedelta(microseconds=1)
 
-    due_at = next_attempt(1, first_at=NOON, now=a_moment_later, jitter=0)
+    due_at = next_attempt(1, first_at=NOON, now=a_moment_later, jitter=0, period=PERIOD)
 
     assert due_at == NOON + timedelta(minutes=1, seconds=1)
 
@@ -58,7 +58,7 @@ def test_after_its_period_it_is_given_up(period):
 def test_another_try_always_lies_ahead_and_never_far(attempts, number, age):
     now = NOON + age
 
-    due_at = next_attempt(attempts, first_at=NOON, now=now, jitter=spread(number))
+    due_at = next_attempt(attempts, first_at=NOON, now=now, jitter=spread(number), period=PERIOD)
 
     if due_at is None:
         assert age >= PERIOD
