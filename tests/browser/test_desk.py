@@ -1,10 +1,19 @@
-"""An editor in a real browser: log in, upload, look, test, send, watch."""
+"""An editor in a real browser: log in, upload, look, test, send, watch, steer."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from sqlalchemy import select
 
+from newsletter import audit, create_app
+from newsletter.database import db, transaction
+from newsletter.delivery import steering
+from newsletter.delivery.fanout import start_sending
+from newsletter.delivery.models import Delivery, DeliveryState
+from newsletter.issues.models import Issue
+from newsletter.settings import load_settings
 from tests.desk import piece
 from tests.issue_files import issue_file
 from tests.running import newsletter
@@ -12,6 +21,9 @@ from tests.running import newsletter
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 ADDRESS = "anna@desk.example"
+BLOCKED = "The mail server refuses mail from us: 550 5.7.1 Sender rejected, see our policy."
+DIED = "The process that sent it ended before the answer was written down."
+FULL = "552 5.2.2 <a.reader@readers.example> The mailbox is full, try again some other week."
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +40,46 @@ def number(page):
     return page.viewport_size["width"]
 
 
+def log_in(page, site, password):
+    page.goto(f"{site}/desk/login")
+    page.get_by_label("Your mail address").fill(ADDRESS)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
+@pytest.fixture
+def editor(page, site, password):
+    """A page at which somebody has logged in who may send."""
+    log_in(page, site, password)
+    return page
+
+
+@pytest.fixture
+def pause_halfway(service):
+    """Start an issue of which one failed and three are in doubt, and which paused by itself."""
+    app = create_app(load_settings(_env_file=None, instance_path=service.instance))
+
+    def act(number):
+        now = datetime.now(UTC)
+        with app.app_context(), transaction():
+            issue = db.session.scalars(select(Issue).where(Issue.number == number)).one()
+            start_sending(issue.id, now=now)
+            query = select(Delivery.id).where(Delivery.issue_id == issue.id)
+            first, *others = db.session.scalars(query.order_by(Delivery.id).limit(4))
+            tried = {"attempts": 1, "dated_at": now, "marked_at": now}
+            for ids, state, more in (
+                ([first], DeliveryState.FAILED, {"answer": FULL, "settled_at": now}),
+                (others, DeliveryState.IN_DOUBT, {"answer": DIED}),
+            ):
+                which = Delivery.id.in_(ids)
+                steering.move(issue.id, DeliveryState.QUEUED, state, which, **tried, **more)
+            steering.pause(issue.id, who=audit.POLICY, because=BLOCKED, now=now)
+
+    yield act
+    with app.app_context():
+        db.engine.dispose()
+
+
 def look_at(page, name, screenshots):
     """Nothing is hidden from anybody, and nothing is wider than the screen."""
     page.wait_for_load_state("networkidle")
@@ -40,12 +92,11 @@ def look_at(page, name, screenshots):
 
 
 def test_the_whole_way_of_an_editor(page, site, password, number, screenshots):
-    page.goto(f"{site}/desk/upload")
+    page.goto(f"{site}/desk/login")
     look_at(page, "login", screenshots)
-    page.get_by_label("Your mail address").fill(ADDRESS)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
+    log_in(page, site, password)
 
+    page.goto(f"{site}/desk/upload")
     file = {"name": "week.md", "mimeType": "text/markdown"}
     articles = {"ISIS in Action": "One text.", "Western Response": "Another text."}
     page.get_by_label("Issue file").set_input_files(
@@ -85,3 +136,47 @@ def test_the_whole_way_of_an_editor(page, site, password, number, screenshots):
     page.get_by_role("button", name="Log out").click()
     page.goto(f"{site}/desk/")
     assert "/desk/login" in page.url
+
+
+def test_an_editor_steers_an_issue(editor, site, number, pause_halfway, screenshots):
+    page = editor
+    number += 1
+    page.goto(f"{site}/desk/upload")
+    file = {"name": "week.md", "mimeType": "text/markdown"}
+    text = issue_file(number=number, subject="The week that stumbled")
+    page.get_by_label("Issue file").set_input_files(file | {"buffer": text})
+    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("link", name="Send").click()
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    page.get_by_label("Date and time").fill(f"{tomorrow:%Y-%m-%dT06:30}")
+    page.get_by_role("button", name="Set this time").click()
+    page.locator(".chip.scheduled").wait_for()
+    look_at(page, "scheduled", screenshots)
+    page.get_by_role("button", name="Make it a draft again").click()
+    page.locator(".chip.draft").wait_for()
+
+    pause_halfway(number)
+    page.goto(f"{site}/desk/issues/{number}")
+    assert BLOCKED in page.locator(".finding").inner_text()
+    look_at(page, "paused", screenshots)
+    page.get_by_role("link", name="Cancel it").click()
+    look_at(page, "cancel", screenshots)
+    page.get_by_role("link", name="Do not cancel").click()
+
+    page.get_by_role("link", name="Who is in doubt").click()
+    look_at(page, "doubts", screenshots)
+    page.get_by_role("button", name="Delivered", exact=True).first.click()
+    page.locator(".said").wait_for()
+    look_at(page, "doubts-one-settled", screenshots)
+    page.get_by_role("button", name="Send to these 2 again").click()
+    page.wait_for_url(f"**/desk/issues/{number}")
+
+    page.get_by_role("link", name="Who failed").click()
+    look_at(page, "failed", screenshots)
+    page.get_by_role("button", name="Send again to the one who failed").click()
+    page.get_by_role("button", name="Resume").click()
+    page.locator(".chip.sent").wait_for(timeout=60_000)
+    look_at(page, "steered", screenshots)
+    total = page.locator("[data-total]").last.inner_text()
+    assert page.locator("[data-count=sent]").inner_text() == total
+    assert page.locator(".log tr").count() > 5
