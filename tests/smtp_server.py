@@ -61,6 +61,16 @@ def trickle(text: str, pause: float) -> Act:
     return act
 
 
+def slowly(seconds: float) -> Act:
+    """Behave, but only after a while."""
+
+    def act(session: "Session") -> None:
+        session.server.stopped.wait(seconds)
+        session.behave()
+
+    return act
+
+
 def behave(session: "Session") -> None:
     """Do what a good server does at this stage."""
     session.behave()

@@ -288,12 +288,14 @@ class Conversation:
     def _on_go_ahead(self, upcoming: _Transaction) -> None:
         if upcoming.is_withdrawn:
             raise Broken("The message was withdrawn.")
-        if upcoming.answer:
-            # after a refusal the dot stands alone and ends an empty message (RFC 2920 3.1)
-            self._queue_dot(upcoming)
-        else:
+        if upcoming.answer is None:
             upcoming.is_ready = True
             self._turn.ready.append(upcoming.message.key)
+        elif upcoming.answer.stage is Stage.RCPT:
+            # the dot stands alone and ends a message to nobody (RFC 2920 3.1)
+            self._queue_dot(upcoming)
+        else:
+            raise Broken("The server refused the sender, but not the message.")
 
     def _on_dot(self, leaving: _Transaction, reply: Reply) -> None:
         is_complete = self._octets_written >= leaving.dot_at + len(_FINAL_DOT)

@@ -18,6 +18,7 @@ from tests.smtp_server import (
     once,
     say,
     say_and_drop,
+    slowly,
     trickle,
 )
 
@@ -56,6 +57,13 @@ def ready(relay: Relay, *keys: int) -> None:
         assert turn.ready
         seen += turn.ready
     assert sorted(seen) == list(keys)
+
+
+def dawdle(session: Session) -> None:
+    """Begin to read a body slowly."""
+    for _ in range(20):
+        session.server.stopped.wait(0.01)
+        session.read()
 
 
 def recipients(server: SmtpServer) -> list[str]:
@@ -263,11 +271,6 @@ def test_a_relay_that_stops_reading_has_neither_the_dot_nor_the_next(extensions)
 
 @both_ways
 def test_a_relay_that_reads_slowly_gets_every_octet(extensions):
-    def dawdle(session: Session) -> None:
-        for _ in range(20):
-            session.server.stopped.wait(0.01)
-            session.read()
-
     with SmtpServer({"body": dawdle}, extensions) as server, relay_to(server) as relay:
         answers = send(relay, [a_message(1, HUGE), a_message(2, HUGE)])
 
@@ -284,6 +287,61 @@ def test_a_relay_that_hangs_up_while_the_mark_is_made_has_not_got_the_message():
         turn = relay.wait(PATIENCE)
 
     assert [(one.key, one.answer.outcome) for one in turn.answers] == [(1, Outcome.NOT_NOW)]
+
+
+# Each wait has its own limit, and each connection its end
+
+
+@both_ways
+def test_the_wait_for_an_answer_begins_anew_with_every_dot(extensions):
+    """Each answer takes half the limit, all together twice the limit."""
+    server = SmtpServer({"dot": trickle("250 2.0.0 taken", 0.015)}, extensions)
+    with server, relay_to(server, limits=Limits(after_dot=0.5)) as relay:
+        answers = send(relay, [a_message(key) for key in range(4)])
+
+    assert {answered.answer for answered in answers.values()} == {SENT}
+
+
+@both_ways
+def test_an_envelope_may_take_longer_than_the_answer_to_a_dot(extensions):
+    server = SmtpServer({"rcpt": later(1, slowly(0.8))}, extensions)
+    with server, relay_to(server, limits=Limits(after_dot=0.3)) as relay:
+        answers = send(relay, [a_message(1), a_message(2)])
+
+    assert [answers[key].answer for key in (1, 2)] == [SENT] * 2
+
+
+def test_our_own_time_for_the_mark_is_not_counted_against_the_relay():
+    server = SmtpServer({"body": dawdle})
+    with server, relay_to(server, limits=Limits(before_dot=1)) as relay:
+        relay.offer(a_message(1, HUGE))
+        assert relay.wait(PATIENCE).ready == [1]
+        relay.wait(1.9)
+        relay.clear([1])
+        turn = relay.wait(PATIENCE)
+
+    assert turn.answers == [(1, SENT, True)]
+
+
+@both_ways
+def test_a_connection_carries_so_many_messages_and_no_more(extensions):
+    server = SmtpServer(extensions=extensions)
+    with server, relay_to(server, limits=Limits(messages_per_connection=3)) as relay:
+        answers = send(relay, [a_message(key) for key in range(7)])
+
+    assert {answered.answer for answered in answers.values()} == {SENT}
+    assert [one.connection for one in server.messages] == [1, 1, 1, 2, 2, 2, 3]
+    assert server.commands.count("QUIT") == 3
+
+
+def test_a_connection_that_nobody_uses_is_closed():
+    server = SmtpServer()
+    with server, relay_to(server, limits=Limits(idle=0, after_dot=0.3)) as relay:
+        send(relay, [a_message(1)])
+        relay.wait(0.5)
+        server.wait_for_hangups()
+
+    assert server.commands[-1] == "QUIT"
 
 
 # What a caller may and may not do

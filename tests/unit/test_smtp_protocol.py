@@ -211,6 +211,17 @@ def test_a_lone_dot_needs_no_clearance_and_never_means_sent():
     )
 
 
+def test_no_empty_message_goes_to_a_recipient_whom_the_server_took():
+    talk = opened(PLAIN, "PIPELINING")
+    talk.offer(a_message(1))
+    talk.said()
+    talk.receive(b"451 4.7.1 slow down\r\n250 ok\r\n354 go\r\n")
+
+    assert talk.said() == b""
+    assert talk.is_over
+    assert talk.answers == {1: Answer(Outcome.NOT_NOW, Stage.MAIL, "slow down", 451, "4.7.1")}
+
+
 # Taken back
 
 
@@ -477,7 +488,16 @@ CHUNKS = st.lists(st.one_of(LINES, st.binary(max_size=20), LINES, LINES), max_si
 
 ADDRESSES = [PLAIN, ANY, SECURED, RelayAddress.parse("smtps://relay.example")]
 OPENING = b"220 hello\r\n250-relay\r\n250 PIPELINING\r\n"
-GOOD = st.sampled_from([OK, READY, OK + READY, GO_AHEAD, b"250 ok\r\n550 no\r\n354 go\r\n"])
+GOOD = st.sampled_from(
+    [
+        OK,
+        READY,
+        OK + READY,
+        GO_AHEAD,
+        b"250 ok\r\n550 no\r\n354 go\r\n",
+        b"450 no\r\n250 ok\r\n354 go\r\n",
+    ]
+)
 EVENTS = st.one_of(
     st.tuples(st.just("hear"), st.lists(GOOD, min_size=1, max_size=1)),
     st.tuples(st.just("hear"), CHUNKS),
