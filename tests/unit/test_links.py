@@ -1,10 +1,12 @@
 """Signed links."""
 
+import hmac
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.links import TOKEN_LENGTH, BrokenLink, Links, Purpose
+from newsletter.links import TOKEN_LENGTH, BrokenLink, Links, Purpose, Signer
 
 OLD, NEW = "an old key that is long enough to sign", "a new key that is long enough to sign"
 numbers = st.integers(min_value=0, max_value=2**48 - 1)
@@ -70,3 +72,13 @@ def test_a_truncated_token_is_refused(length):
     links = Links([NEW])
     with pytest.raises(BrokenLink):
         links.read(Purpose.UNSUBSCRIBE, links.token(Purpose.UNSUBSCRIBE, 7, 87)[:length])
+
+
+@given(st.binary(max_size=64), st.binary())
+def test_what_is_signed_is_signed_as_the_standard_says(key, data):
+    assert Signer(key).sign(data) == hmac.digest(key, data, "sha256")
+
+
+def test_a_key_too_long_to_be_worked_in_is_refused():
+    with pytest.raises(ValueError, match="longer"):
+        Signer(b"x" * 65)
