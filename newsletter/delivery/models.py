@@ -6,7 +6,14 @@ Beside it what helps to look at a sending, and what is known of the relays.
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from newsletter.database import Base
@@ -38,6 +45,7 @@ class Batch(Base):
             sqlite_where=text("finished_at IS NULL"),
         ),
         Index(None, "edition_id", "ordinal"),  # by which fan-out finds it, once per delivery
+        Index(None, "id", "issue_id", "edition_id", unique=True),  # what a delivery refers to
         {"sqlite_autoincrement": True},
     )
 
@@ -60,6 +68,10 @@ class Delivery(Base):
     __tablename__ = "delivery"
     __table_args__ = (
         UniqueConstraint("issue_id", "subscriber_id"),
+        ForeignKeyConstraint(  # one look-up per delivery at fan-out instead of three
+            ["batch_id", "issue_id", "edition_id"],
+            ["batch.id", "batch.issue_id", "batch.edition_id"],
+        ),
         CheckConstraint("state <> 'sending' OR marked_at IS NOT NULL", name="is_marked"),
         CheckConstraint("state <> 'in_doubt' OR marked_at IS NOT NULL", name="doubt_was_marked"),
         Index(
@@ -72,10 +84,10 @@ class Delivery(Base):
     )  # no index names the state: marks and answers stay in-place updates
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id"))
+    issue_id: Mapped[int]
     subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscriber.id"), index=True)
-    edition_id: Mapped[int] = mapped_column(ForeignKey("edition.id"))
-    batch_id: Mapped[int] = mapped_column(ForeignKey("batch.id"), index=True)
+    edition_id: Mapped[int]
+    batch_id: Mapped[int] = mapped_column(index=True)
     state: Mapped[DeliveryState] = mapped_column(default=DeliveryState.QUEUED)
     attempts: Mapped[int] = mapped_column(default=0)
     dated_at: Mapped[datetime | None]

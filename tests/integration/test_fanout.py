@@ -4,6 +4,7 @@ from threading import Barrier
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 
 from newsletter.database import db, transaction
 from newsletter.delivery import fanout
@@ -120,6 +121,20 @@ def test_a_large_audience_is_cut_into_full_batches(app):
         .where(Batch.edition_id != Delivery.edition_id)
     )
     assert db.session.scalar(mixed) == 0
+
+
+def test_a_delivery_in_a_batch_of_another_edition_is_impossible(app):
+    with transaction():
+        issue = make_issue()
+        make_subscriber(language="en", format=Format.HTML)
+        make_subscriber(language="en", format=Format.TEXT)
+    send_now(issue.id, now=NOON)
+    first, other = db.session.scalars(select(Batch.id).order_by(Batch.id))
+
+    with pytest.raises(IntegrityError), transaction():
+        db.session.execute(
+            update(Delivery).where(Delivery.batch_id == first).values(batch_id=other)
+        )
 
 
 def test_sending_starts_with_everything_queued_and_leave_for_so_many_senders(app, settings):
