@@ -103,7 +103,8 @@ def transaction(*, snapshot: bool = False) -> Iterator[None]:
     """
     if db.session.info.get(WRITES):
         raise RuntimeError("a transaction is open already: only edges open one")
-    db.session.commit()  # end an open read; a rollback would expire the objects read
+    if db.session().in_transaction():
+        db.session.commit()  # end an open read; a rollback would expire the objects read
     options: dict[str, Any] = {WRITES: True}
     if snapshot and db.engine.dialect.name == "postgresql":
         options["isolation_level"] = "REPEATABLE READ"

@@ -33,6 +33,7 @@ from sqlalchemy import (
 from newsletter.database import execute
 from newsletter.delivery.models import Batch, Delivery, DeliveryState, Tally
 from newsletter.delivery.parameters import among, given_rows
+from newsletter.delivery.prepared import Prepared
 from newsletter.delivery.slots import LEASE, Slot
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue
@@ -180,14 +181,15 @@ class Entry:
         none of them has left, those that are marked under our lease may leave.
         """
         held = {"ids": list(ids), **_hold(lease)}
-        marked = execute(_MARK, {**held, "now": self._now, "dated": lease.dated_at})
-        cleared = frozenset(marked.scalars())
+        of_issue = lease.slot.issue_id
+        values = {**held, "now": self._now, "dated": lease.dated_at, "held_issue": of_issue}
+        cleared = frozenset(_MARK.ids(values))
         self._move(DeliveryState.QUEUED, DeliveryState.SENDING, len(cleared))
         if is_repeated:
-            cleared = frozenset(execute(_MARKED, held).scalars())
+            cleared = frozenset(_MARKED.ids(held))
         skipped = 0
         if len(cleared) < len(ids):
-            skipped = len(execute(_SKIP, {**held, "now": self._now}).all())
+            skipped = len(_SKIP.ids({**held, "now": self._now}))
             self._move(DeliveryState.QUEUED, DeliveryState.SKIPPED, skipped)
         return Cleared(cleared, goes_on=len(cleared) + skipped == len(ids))
 
@@ -207,11 +209,11 @@ class Entry:
     def postpone(self, lease: Lease, due: Mapping[int, datetime]) -> None:
         """Let deliveries wait that were not tried; they are no further for it."""
         for delivery_id, due_at in due.items():
-            execute(_POSTPONE, {"ids": [delivery_id], "due": due_at, **_hold(lease)})
+            _POSTPONE.ids({"ids": [delivery_id], "due": due_at, **_hold(lease)})
 
     def give_back(self, lease: Lease) -> None:
         """End a lease; the batch is finished if nothing in it waits any more."""
-        execute(_GIVE_BACK, {"now": self._now, **_hold(lease)})
+        _GIVE_BACK.ids({"now": self._now, **_hold(lease)})
 
     def _settle(self, lease: Lease, unsettled: dict[int, Verdict], before: DeliveryState) -> None:
         """Move deliveries with verdicts alike from one state on; those that moved are settled."""
@@ -227,7 +229,7 @@ class Entry:
             "settled": self._now if is_over else None,
             **_hold(lease),
         }
-        settled = execute(_RECORD, values).scalars().all()
+        settled = _RECORD.ids(values)
         self._move(before, some.state, len(settled))
         self._note_bounces([unsettled.pop(id_) for id_ in settled])
 
@@ -256,7 +258,7 @@ def count(issue_id: int, slot: int, changes: Mapping[DeliveryState, int]) -> Non
     """Move the tally of a slot; the changes of all states add up to zero."""
     if any(changes.values()):
         deltas = {f"{state}_more": changes.get(state, 0) for state in DeliveryState}
-        execute(_COUNT, {"of_issue": issue_id, "of_slot": slot, **deltas})
+        _COUNT.ids({"of_issue": issue_id, "of_slot": slot, **deltas})
 
 
 def _hold(lease: Lease) -> dict[str, int]:
@@ -276,8 +278,12 @@ def _is_ours() -> ColumnElement[bool]:
 
 
 def _is_held() -> ColumnElement[bool]:
-    """A delivery's batch is ours and stays so until we commit."""
-    return Delivery.batch_id.in_(select(Batch.id).where(_is_ours()).with_for_update(read=True))
+    """A delivery's batch is ours and stays so until we commit.
+
+    The sum keeps PostgreSQL from reading the whole batch where it is told the deliveries.
+    """
+    ours = select(Batch.id).where(_is_ours()).with_for_update(read=True)
+    return and_(Delivery.batch_id + 0 == bindparam("held_batch"), exists(ours))
 
 
 def _still_reads() -> ColumnElement[bool]:
@@ -289,7 +295,7 @@ def _still_reads() -> ColumnElement[bool]:
 
 
 def _is_being_sent() -> ColumnElement[bool]:
-    return exists().where(Issue.id == Delivery.issue_id, Issue.state == IssueState.SENDING)
+    return exists().where(Issue.id == bindparam("held_issue"), Issue.state == IssueState.SENDING)
 
 
 def _why_skipped() -> ColumnElement[str]:
@@ -304,7 +310,7 @@ def _time(name: str) -> Any:
     return bindparam(name, type_=Delivery.marked_at.type)
 
 
-_MARK = (
+_MARK = Prepared(
     update(Delivery)
     .where(among(Delivery.id, "ids"), _waits(), _is_held(), _is_being_sent(), _still_reads())
     .values(
@@ -315,17 +321,19 @@ _MARK = (
     )
     .returning(Delivery.id)
 )
-_MARKED = select(Delivery.id).where(
-    among(Delivery.id, "ids"), Delivery.state == DeliveryState.SENDING, _is_held()
+_MARKED = Prepared(
+    select(Delivery.id).where(
+        among(Delivery.id, "ids"), Delivery.state == DeliveryState.SENDING, _is_held()
+    )
 )
-_SKIP = (
+_SKIP = Prepared(
     update(Delivery)
     .where(among(Delivery.id, "ids"), _waits(), _is_held(), ~_still_reads())
     .values(state=DeliveryState.SKIPPED, settled_at=_time("now"), answer=_why_skipped())
     .returning(Delivery.id)
 )
 _given_id, _given_answer = given_rows("rows")
-_RECORD = (
+_RECORD = Prepared(
     update(Delivery)
     .where(
         Delivery.id == _given_id,
@@ -342,12 +350,12 @@ _RECORD = (
     )
     .returning(Delivery.id)
 )
-_POSTPONE = (
+_POSTPONE = Prepared(
     update(Delivery)
     .where(among(Delivery.id, "ids"), _waits(), _is_held())
     .values(due_at=_time("due"))
 )
-_GIVE_BACK = (
+_GIVE_BACK = Prepared(
     update(Batch)
     .where(_is_ours())
     .values(
@@ -358,7 +366,7 @@ _GIVE_BACK = (
         ),
     )
 )
-_COUNT = (
+_COUNT = Prepared(
     update(Tally)
     .where(Tally.issue_id == bindparam("of_issue"), Tally.slot == bindparam("of_slot"))
     .values(

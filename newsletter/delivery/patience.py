@@ -1,18 +1,25 @@
 """Transactions of a process that has mail on the wire: it must not lose what it has heard."""
 
 import logging
+import sqlite3
 import time
 from collections.abc import Callable
 from time import monotonic
 from typing import TypeVar
 
+import psycopg
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from newsletter.database import transaction
 
 PATIENCE = 20.0  # s with a database that does not answer; a lease lasts longer
 PAUSE = 0.5  # s between two tries
-LOST = (OperationalError, InterfaceError)  # the database was cut off, or had no time for us
+LOST = (  # the database was cut off, or had no time for us
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,
+    sqlite3.OperationalError,
+)
 
 T = TypeVar("T")
 
@@ -33,5 +40,5 @@ def patiently(work: Callable[[], T]) -> T:
         except LOST as error:
             if monotonic() > until:
                 raise
-            log.warning("the database was lost (%s); once more", type(error.orig).__name__)
+            log.warning("the database was lost (%s); once more", type(error).__name__)
             time.sleep(PAUSE)
