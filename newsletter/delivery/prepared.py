@@ -5,11 +5,10 @@ them come with every group.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, Update
 from sqlalchemy.engine import Dialect
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from newsletter.database import db
 
@@ -54,7 +53,7 @@ class Prepared:
         return self._compiled[dialect.name]
 
     def _compile(self, dialect: Dialect) -> _Compiled:
-        compiled = cast(SQLCompiler, self._statement.compile(dialect=dialect))
+        compiled = self._statement.compile(dialect=dialect)
         processors = {
             name: bind.type.dialect_impl(dialect).bind_processor(dialect)
             for name, bind in compiled.binds.items()
