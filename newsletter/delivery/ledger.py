@@ -32,7 +32,7 @@ from sqlalchemy import (
 
 from newsletter.database import execute
 from newsletter.delivery.models import Batch, Delivery, DeliveryState, Tally
-from newsletter.delivery.parameters import among, given_rows
+from newsletter.delivery.parameters import given_numbers, given_rows
 from newsletter.delivery.prepared import Prepared
 from newsletter.delivery.slots import LEASE, Slot
 from newsletter.issues.lifecycle import IssueState
@@ -310,9 +310,10 @@ def _time(name: str) -> Any:
     return bindparam(name, type_=Delivery.marked_at.type)
 
 
+_given_number = given_numbers("ids")
 _MARK = Prepared(
     update(Delivery)
-    .where(among(Delivery.id, "ids"), _waits(), _is_held(), _is_being_sent(), _still_reads())
+    .where(Delivery.id == _given_number, _waits(), _is_held(), _is_being_sent(), _still_reads())
     .values(
         state=DeliveryState.SENDING,
         marked_at=_time("now"),
@@ -323,12 +324,12 @@ _MARK = Prepared(
 )
 _MARKED = Prepared(
     select(Delivery.id).where(
-        among(Delivery.id, "ids"), Delivery.state == DeliveryState.SENDING, _is_held()
+        Delivery.id == _given_number, Delivery.state == DeliveryState.SENDING, _is_held()
     )
 )
 _SKIP = Prepared(
     update(Delivery)
-    .where(among(Delivery.id, "ids"), _waits(), _is_held(), ~_still_reads())
+    .where(Delivery.id == _given_number, _waits(), _is_held(), ~_still_reads())
     .values(state=DeliveryState.SKIPPED, settled_at=_time("now"), answer=_why_skipped())
     .returning(Delivery.id)
 )
@@ -352,7 +353,7 @@ _RECORD = Prepared(
 )
 _POSTPONE = Prepared(
     update(Delivery)
-    .where(among(Delivery.id, "ids"), _waits(), _is_held())
+    .where(Delivery.id == _given_number, _waits(), _is_held())
     .values(due_at=_time("due"))
 )
 _GIVE_BACK = Prepared(

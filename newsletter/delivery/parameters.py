@@ -11,7 +11,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -43,23 +42,24 @@ class Rows(sa.types.TypeDecorator[Sequence[tuple[int, str]]]):
         return json.dumps(value)
 
 
-class _Among(FunctionElement[bool]):
-    """A number is one of those in a parameter of type `Numbers`."""
+class _GivenNumbers(FunctionElement[Any]):
+    """The numbers in a parameter of type `Numbers`, as a table of `id`."""
 
     inherit_cache = True
-    type = sa.Boolean()
+    name = "given"
 
 
-@compiles(_Among)
-def _compile_among(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
-    column, numbers = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{column} = ANY ({numbers})"
+@compiles(_GivenNumbers)
+def _compile_given_numbers(element: _GivenNumbers, compiler: SQLCompiler, **options: Any) -> str:
+    return f"(SELECT unnest({compiler.process(element.clauses, **options)}) AS id)"
 
 
-@compiles(_Among, "sqlite")
-def _compile_among_on_sqlite(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
-    column, numbers = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{column} IN (SELECT value FROM json_each({numbers}))"  # noqa: S608  # compiled parts
+@compiles(_GivenNumbers, "sqlite")
+def _compile_given_numbers_on_sqlite(
+    element: _GivenNumbers, compiler: SQLCompiler, **options: Any
+) -> str:
+    numbers = compiler.process(element.clauses, **options)
+    return f"(SELECT value AS id FROM json_each({numbers}))"  # noqa: S608  # compiled
 
 
 class _GivenRows(FunctionElement[Any]):
@@ -85,9 +85,10 @@ def _compile_given_rows_on_sqlite(
     return f"(SELECT {columns} FROM json_each({rows}))"  # noqa: S608  # compiled
 
 
-def among(column: InstrumentedAttribute[int], name: str) -> sa.ColumnElement[bool]:
-    """The condition that a number is one of those in the parameter `name`."""
-    return _Among(column, sa.bindparam(name, type_=Numbers()))
+def given_numbers(name: str) -> sa.ColumnElement[int]:
+    """The numbers in the parameter `name`, to be joined with."""
+    numbers = _GivenNumbers(sa.bindparam(name, type_=Numbers()))
+    return numbers.table_valued(sa.column("id", sa.BigInteger()), name="given").c.id
 
 
 def given_rows(name: str) -> tuple[sa.ColumnElement[int], sa.ColumnElement[str]]:
