@@ -121,7 +121,7 @@ def _goals(results: Results) -> Iterable[list[str]]:
         if readers <= USUAL:
             yield _goal(f"first message, {what}", "≤ 2 s", f"{first:.2f} s", first <= 2)
         yield _goal(f"a worker's memory, {what}", "≤ 150 MB", f"{peak:.0f} MB", peak <= 150)
-    if results.sent:
+    if len({readers for _kind, readers in results.sent}) > 1:
         few, many = min(results.sent, key=_readers), max(results.sent, key=_readers)
         growth = results.sent[many].worker_peak / results.sent[few].worker_peak - 1
         what = f"a worker's memory, from {few[1]:,} to {many[1]:,} readers"
