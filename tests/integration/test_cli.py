@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -206,13 +206,14 @@ def test_the_status_says_how_fast_it_goes_and_what_mail_servers_object_to(comman
     command("issue", "send", "87")
     with transaction():
         issue = db.session.scalars(select(Issue)).one()
-        issue.sending_started_at -= timedelta(seconds=100)
+        begun_at = datetime.now(UTC) - timedelta(seconds=100)
+        issue.sending_started_at = begun_at
         tally = db.session.get_one(Tally, (issue.id, 1))
         tally.queued, tally.sent = -20, 20
-        relays.trip("mail.example:25", "421 Shutting down.", issue.sending_started_at)
+        relays.trip("mail.example:25", "421 Shutting down.", begun_at)
     answers = AnswerCounts()
     busy = Answer(Outcome.NOT_NOW, Stage.RCPT, "Please come back later.", 451)
-    answers.add("mail.example:25", "reader.example", busy, issue.sending_started_at)
+    answers.add("mail.example:25", "reader.example", busy, begun_at)
     answers.flush(issue.id)
 
     status = command("issue", "status", "87").stdout

@@ -9,7 +9,7 @@ depends_on = None
 
 BY_ORDINAL = "ix_batch_edition_id_ordinal"
 WHOLE_KEY = "ix_batch_id_issue_id_edition_id"
-OWN = ("batch_id", "issue_id", "edition_id")
+OWN = ["batch_id", "issue_id", "edition_id"]
 TO_BATCH = "fk_delivery_batch_id_issue_id_edition_id_batch"
 ALONE = (("batch_id", "batch"), ("issue_id", "issue"), ("edition_id", "edition"))
 KEEP = {"sqlite_autoincrement": True}
