@@ -41,7 +41,8 @@ from newsletter.pages import links, settings
 
 SENDING_TIME = timedelta(seconds=30)  # of a task; the next one goes on
 LONGEST_WAIT = 1.0  # s between two looks at whether to go on
-LINGER = 0.002  # s
+LINGER, MOMENT = 0.003, 0.001  # s to wait for most of what is under way, and for the rest
+MOST = 0.8
 SHORT_WAIT = 0.02  # s, where there are several relays to listen to
 UPKEEP = 5.0  # s between two times of writing down what helps to look at
 
@@ -222,12 +223,18 @@ class Sender:
         self._write_down()
 
     def _hear_out(self, line: Line, timeout: float) -> None:
-        """Once something happened, wait a moment for more: a transaction costs more than that."""
+        """Once something happened, wait a little for more: a transaction costs more than that.
+
+        Connections that are heard together are answered together, so they keep step; those that
+        are much slower than most are not waited for.
+        """
         to_come = line.under_way
         heard = self._take(line, line.relay.wait(timeout))
         until = monotonic() + LINGER
-        while 0 < heard < to_come and (rest := until - monotonic()) > 0:
-            heard += self._take(line, line.relay.wait(rest))
+        while 0 < heard < to_come and (now := monotonic()) < until:
+            if heard >= MOST * to_come:
+                until = min(until, now + MOMENT)
+            heard += self._take(line, line.relay.wait(until - now))
 
     def _take(self, line: Line, turn: Turn) -> int:
         """Sort out what happened; says how much."""
