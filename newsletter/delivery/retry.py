@@ -32,10 +32,12 @@ def next_attempt(
 ) -> datetime | None:
     """When to try again after so many attempts; None when the first was a `period` ago.
 
-    `jitter`, from 0 to 1, makes the pause up to a tenth longer. A whole second, so that those
-    that are due together can be written down together.
+    But nobody is given up before the pauses have grown to their longest: an issue may have been
+    paused for days, or a failed delivery sent again. `jitter`, from 0 to 1, makes the pause up to
+    a tenth longer. A whole second, so that those that are due together can be written down
+    together.
     """
-    if now - first_at >= period:
+    if attempts > len(PAUSES) and now - first_at >= period:
         return None
     pause = PAUSES[attempts - 1] if attempts <= len(PAUSES) else LONGEST_PAUSE
     pause *= 1 + JITTER * jitter

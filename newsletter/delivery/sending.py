@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from time import monotonic
 
+from newsletter import audit
 from newsletter.background import is_stopping
 from newsletter.database import db, transaction
 from newsletter.delivery import ledger, slots, steering
@@ -41,8 +42,8 @@ from newsletter.pages import links, settings
 
 SENDING_TIME = timedelta(seconds=30)  # of a task; the next one goes on
 LONGEST_WAIT = 1.0  # s between two looks at whether to go on
-LINGER, MOMENT = 0.003, 0.001  # s to wait for most of what is under way, and for the rest
-MOST = 0.8
+LINGER, MOMENT = 0.020, 0.001  # s to wait for half of what is under way, and for the rest
+MOST = 0.5
 SHORT_WAIT = 0.02  # s, where there are several relays to listen to
 UPKEEP = 5.0  # s between two times of writing down what helps to look at
 
@@ -318,7 +319,7 @@ class Sender:
 
     def _pause(self, objection: str, now: datetime) -> None:
         try:
-            steering.pause(self._slot.issue_id, who="sending", now=now, because=objection)
+            steering.pause(self._slot.issue_id, who=audit.POLICY, now=now, because=objection)
         except WrongStep:
             return  # an editor, or another sender, was faster
 

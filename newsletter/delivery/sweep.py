@@ -17,7 +17,7 @@ from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue
 
 BATCHES_AT_ONCE = 200
-RETRIES_AT_ONCE = 5000
+RETRIES_AT_ONCE = 20_000
 
 
 def expire_leases(*, now: datetime) -> int:

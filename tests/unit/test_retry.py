@@ -54,6 +54,14 @@ def test_after_its_period_it_is_given_up(period):
     assert next_attempt(70, first_at=NOON, now=before, jitter=0, period=period)
 
 
+def test_after_days_of_pause_or_when_sent_again_it_is_tried_a_few_times_more():
+    long_ago = NOON - timedelta(days=30)
+
+    for attempts in range(1, 7):
+        assert next_attempt(attempts, first_at=long_ago, now=NOON, jitter=0, period=PERIOD)
+    assert next_attempt(7, first_at=long_ago, now=NOON, jitter=0, period=PERIOD) is None
+
+
 @given(st.integers(1, 10**6), st.integers(0, 10**12), st.timedeltas(timedelta(0), PERIOD))
 def test_another_try_always_lies_ahead_and_never_far(attempts, number, age):
     now = NOON + age
