@@ -24,7 +24,7 @@ from tests.running import RunningService, alive, wait_until
 
 pytestmark = pytest.mark.slow
 
-WORKER, CLOCK, WEB, VALKEY = "--queues=issues", "beat", "gunicorn", "valkey-server"
+WORKER, CLOCK, WEB, VALKEY = "--queues=issues", "-A worker beat", "gunicorn", "valkey-server"
 POOL = 2  # sending processes
 
 
