@@ -7,6 +7,7 @@ at once under load, whatever the busy timeout.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import Enum as PythonEnum
 from enum import StrEnum
@@ -27,6 +28,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
 BUSY_TIMEOUT = 30_000  # milliseconds that a writer on SQLite waits for the one before
 LONG_REST = 2.0  # seconds after which a connection is tried before it is used
 WRITES = "newsletter_writes"
+
+_writes: ContextVar[bool] = ContextVar(WRITES, default=False)  # while a transaction begins
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -105,12 +108,9 @@ def transaction(*, snapshot: bool = False) -> Iterator[None]:
         raise RuntimeError("a transaction is open already: only edges open one")
     if db.session().in_transaction():
         db.session.commit()  # end an open read; a rollback would expire the objects read
-    options: dict[str, Any] = {WRITES: True}
-    if snapshot and db.engine.dialect.name == "postgresql":
-        options["isolation_level"] = "REPEATABLE READ"
     db.session.info[WRITES] = True
     try:
-        db.session.connection(execution_options=options)
+        _begin(snapshot=snapshot)
         yield
         db.session.commit()
     except BaseException:
@@ -118,6 +118,17 @@ def transaction(*, snapshot: bool = False) -> Iterator[None]:
         raise
     finally:
         db.session.info[WRITES] = False
+
+
+def _begin(*, snapshot: bool) -> None:
+    options = {}
+    if snapshot and db.engine.dialect.name == "postgresql":
+        options = {"isolation_level": "REPEATABLE READ"}
+    writes = _writes.set(True)
+    try:
+        db.session.connection(execution_options=options or None)
+    finally:
+        _writes.reset(writes)
 
 
 def execute(statement: sa.Executable, values: Any = None) -> CursorResult[*tuple[Any, ...]]:
@@ -167,7 +178,7 @@ def _try_after_rest(
 def _begin_sqlite(connection: Connection) -> None:
     """Writers queue up from the start; readers never wait."""
     if connection.dialect.name == "sqlite":
-        writes = connection.get_execution_options().get(WRITES)
+        writes = _writes.get() or connection.get_execution_options().get(WRITES)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
