@@ -103,6 +103,8 @@ class Line:
         """Close every connection with a message on it, and forget about the message."""
         self.relay.abandon()
         self.under_way = 0
+        self._complaint = None
+        self._leave = Leave.NONE
 
     def _limit(self) -> None:
         self.relay.limit_to(min(self._strikes.allowed, self._shared))

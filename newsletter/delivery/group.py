@@ -26,6 +26,12 @@ class Group:
         """A delivery has its verdict."""
         (self._marked if was_marked else self._unmarked)[lease].append(verdict)
 
+    def lose(self, lease: Lease, delivery_id: int) -> None:
+        """A delivery's line ended before its mark, perhaps when it was ready."""
+        ready = self.ready.get(lease, [])
+        if delivery_id in ready:
+            ready.remove(delivery_id)
+
     def postpone(self, lease: Lease, delivery_id: int, due_at: datetime) -> None:
         """A delivery was not tried and waits for another time."""
         self._postponed[lease][delivery_id] = due_at
@@ -39,7 +45,7 @@ class Group:
         for lease, due in self._postponed.items():
             entry.postpone(lease, due)
         to_mark = self.ready.items() if may_mark else ()
-        cleared = [entry.mark(lease, ids, is_repeated=is_repeated) for lease, ids in to_mark]
+        cleared = [entry.mark(lease, ids, is_repeated=is_repeated) for lease, ids in to_mark if ids]
         for lease in self.finished:
             entry.give_back(lease)
         return Cleared(

@@ -339,6 +339,7 @@ _RECORD = Prepared(
     .where(
         Delivery.id == _given_id,
         Delivery.state == bindparam("before"),
+        Delivery.due_at.is_(None),  # what was queued again already is not queued again
         _is_held(),
     )
     .values(

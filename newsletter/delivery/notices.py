@@ -68,6 +68,7 @@ def send_notices(fleet: Fleet, *, clock: Clock) -> None:
                 break
             used.add(line)
             line.renew(holder)
+            line.relay.wait(0)  # what an issue left behind on a connection may be over by now
             with transaction():
                 held[:] = claim(line.relay.room(), clock())
             if not held:

@@ -92,6 +92,7 @@ class Sender:
         self._offered: dict[int, tuple[Line, Item]] = {}
         self._cleared: dict[int, tuple[Line, Item]] = {}
         self._lines: list[Line] = []  # the last is the one in use
+        self._used: set[Line] = set()
         self._group = Group()
         self._objection: str | None = None  # why the issue must pause
         self.had_no_time = False
@@ -114,13 +115,15 @@ class Sender:
                 self._keep_up()
             self._end()
         except BaseException:
-            for line in self._lines:
+            for line in self._used:
                 line.abandon()  # nobody is left who would hear the answers
             raise
 
     def _goes_on(self, until: datetime) -> bool:
         if not self._is_over and (is_stopping() or self._clock() >= until):
             self.had_no_time = True
+            self._take_no_more()
+        if is_stopping():
             self._stop()
         if self._offered or self._cleared:
             return True
@@ -153,6 +156,7 @@ class Sender:
 
     def _use(self, line: Line | None) -> None:
         if line and (not self._lines or self._lines[-1] is not line):
+            self._used.add(line)
             line.renew(self._slot.holder)
             if self._lines:
                 self._recall(self._lines[-1])
@@ -257,6 +261,8 @@ class Sender:
         verdict = judge(
             item.delivery, answer, was_cleared=was_cleared, period=self._period, now=now
         )
+        if not was_cleared:
+            self._group.lose(item.lease, answered.key)
         if verdict is None:
             self._hand.put_back([item])
         else:
@@ -272,6 +278,7 @@ class Sender:
         group, self._group = self._group, Group()
         tries = count(1)
         cleared = patiently(lambda: self._write(group, is_repeated=next(tries) > 1))
+        self._objection = None  # it is written down; an editor may resume from now on
         self._hand.forget(group.finished)
         self._let_leave(group, cleared.ids)
         if not cleared.goes_on:
@@ -325,13 +332,16 @@ class Sender:
 
     # When it ends
 
+    def _take_no_more(self) -> None:
+        """Offer nothing more; what the relay was offered may still go, however slow it is."""
+        self._is_over = True
+        self._hand.drop()
+
     def _stop(self) -> None:
-        """Offer nothing more; what may have left already is still waited for."""
-        if not self._is_over:
-            self._is_over = True
-            for line in self._lines:
-                self._recall(line)
-            self._hand.drop()
+        """Let nothing more leave; what may have left already is still waited for."""
+        for line in self._lines:
+            self._recall(line)
+        self._take_no_more()
 
     def _end(self) -> None:
         """Give back what is held."""
@@ -343,11 +353,11 @@ class Sender:
             with ledger.entry(self._slot, self._clock()) as entry:
                 for lease in leases:
                     entry.give_back(lease)
-            for line in self._lines:
+            for line in self._used:
                 line.leave_probe(self._slot.holder)
 
         patiently(leave)
-        for line in self._lines:
+        for line in self._used:
             line.leave(self._slot.holder)
         self._flush()
 

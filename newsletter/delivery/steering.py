@@ -99,11 +99,19 @@ def lock(issue_id: int) -> Issue:
 
 
 def skip_rest(issue_id: int, *, now: datetime) -> int:
-    """Skip what still waits of a cancelled issue; says how many."""
+    """Skip what still waits of a cancelled issue; says how many.
+
+    What a sender is writing down at this moment is left to the clock: waiting for each other, one
+    of them would be the loser.
+    """
+    waiting = select(Delivery.id).where(
+        Delivery.issue_id == issue_id, Delivery.state == DeliveryState.QUEUED
+    )
     return move(
         issue_id,
         DeliveryState.QUEUED,
         DeliveryState.SKIPPED,
+        Delivery.id.in_(waiting.with_for_update(skip_locked=True)),
         settled_at=now,
         due_at=None,
         answer=CANCELLED,

@@ -28,11 +28,13 @@ _BUFFERS_AT_ONCE = 512  # sendmsg takes 1,024
 class Limits:
     """How long to wait, in seconds, and when to close a connection.
 
-    `connect` is for opening the socket, `before_dot` for everything up to 354 together and again
-    for the body, `after_dot` for the answer to it, `idle` for keeping a connection without use.
+    `connect` is for opening the socket, `opening` for greeting, EHLO, encryption and login,
+    `before_dot` for everything up to 354 together and again for the body, `after_dot` for the
+    answer to it, `idle` for keeping a connection without use.
     """
 
     connect: float = 30
+    opening: float = 60
     before_dot: float = 300
     after_dot: float = 600
     idle: float = 30
@@ -41,7 +43,7 @@ class Limits:
     @property
     def shortest_wait(self) -> float:
         """No wait that begins now is over sooner."""
-        return min(self.connect, self.before_dot, self.after_dot)
+        return min(self.connect, self.opening, self.before_dot, self.after_dot)
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,8 @@ class Connection:
         overall = self._since + self._limits.before_dot
         if not self._is_connected:
             return min(overall, self._knocked_at + self._limits.connect)
+        if not self._talk.is_open:
+            return min(overall, self._since + self._limits.opening)
         if self._talk.is_waiting:
             return overall
         return self._since + self._limits.idle if self._talk.is_idle else math.inf
@@ -180,7 +184,8 @@ class Connection:
         now = monotonic()
         if self._talk.is_idle and (self._is_worn or now >= self._since + self._limits.idle):
             self.close()
-        self._since = now
+        if self._socket is None or self._talk.is_idle:
+            self._since = now  # one that is still being opened has been waited for since before
 
     def _attempt(self, action: Callable[[], None]) -> None:
         try:

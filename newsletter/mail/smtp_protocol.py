@@ -64,7 +64,7 @@ class Conversation:
         self.is_over = False
         self._turn = turn
         self._opening = open_session(address, helo)
-        self._is_open = False
+        self.is_open = False
         self._is_used = False
         self._is_pipelining = False
         self._tells_size = False
@@ -96,12 +96,12 @@ class Conversation:
     @property
     def is_idle(self) -> bool:
         """Whether it is open and nothing is under way."""
-        return self._is_open and not (self._leaving or self._upcoming or self.is_over)
+        return self.is_open and not (self._leaving or self._upcoming or self.is_over)
 
     @property
     def is_waiting(self) -> bool:
         """Whether it is the server's turn to say something."""
-        return not self.is_over and (not self._is_open or bool(self._expected))
+        return not self.is_over and (not self.is_open or bool(self._expected))
 
     @property
     def dot_can_have_left(self) -> bool:
@@ -154,7 +154,7 @@ class Conversation:
     def pump(self) -> None:
         """Queue the commands that may leave: the next one, or an envelope as a group."""
         upcoming = self._upcoming
-        if upcoming is None or not self._is_open or upcoming.asked == len(_ENVELOPE):
+        if upcoming is None or not self.is_open or upcoming.asked == len(_ENVELOPE):
             return
         if not upcoming.asked and self._refuses_size_of(upcoming):
             return
@@ -252,7 +252,7 @@ class Conversation:
             self._do(step)
 
     def _use(self, extensions: Extensions) -> None:
-        self._is_open = True
+        self.is_open = True
         self._is_pipelining = "PIPELINING" in extensions
         self._tells_size = "SIZE" in extensions
         most = extensions.get("SIZE", "")
@@ -370,7 +370,7 @@ class Conversation:
                 outcome = Outcome.IN_DOUBT
             leaving.answer = leaving.answer or Answer.without(outcome, Stage.DOT, text, reply)
             self._tell(leaving)
-        if upcoming and upcoming.message.key in self._turn.ready:
+        if upcoming and upcoming.is_ready and upcoming.message.key in self._turn.ready:
             self._turn.ready.remove(upcoming.message.key)
         if upcoming and self._is_unheard(upcoming, reply):
             self.unheard = upcoming.message
@@ -393,7 +393,7 @@ class Conversation:
         """Whether a server that was spoken to before had left when this message came."""
         has_replied = upcoming.asked > 0 and Stage.MAIL not in self._expected
         return (
-            self._is_open
+            self.is_open
             and upcoming.may_move
             and not (self._leaving or upcoming.is_withdrawn or has_replied)
             and (reply is None or reply.code == _CLOSING)
