@@ -82,9 +82,8 @@ def test_signing_up_needs_a_keyboard_and_nothing_else(page, site):
     page.get_by_label(re.compile("mail address")).focus()
     page.keyboard.type(f"keys-{page.viewport_size['width']}@reader.example")
     page.keyboard.press("Enter")
-    page.wait_for_load_state()
+    page.get_by_label(re.compile("mail address")).wait_for(state="detached")
     assert "mail" in page.get_by_role("main").inner_text().lower()
-    assert page.get_by_label(re.compile("mail address")).count() == 0
 
 
 def test_everything_works_without_javascript(chromium, site):

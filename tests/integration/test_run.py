@@ -124,7 +124,7 @@ def test_visitors_who_stall_are_sent_away_and_keep_nobody_out(service):
             for _ in range(40)
         ]
         for number, visitor in enumerate(stalled):
-            visitor.settimeout(30)
+            visitor.settimeout(60)  # one process may get more than it has threads: two rounds
             visitor.sendall(half_a_body if number % 2 else b"GET / HTTP/1.1\r\nHost: loc")
         time.sleep(1)  # until all of them hold a thread; nothing tells us when
 

@@ -302,3 +302,24 @@ def test_who_lost_the_lease_while_the_relay_waited_for_bodies_sends_none_of_them
         send(issue, server.url, clock, connections=1)
         assert len(server.messages) == 6
     assert states(issue) == {"sent": 6}
+
+
+def test_an_answer_that_comes_after_the_lease_was_lost_changes_nothing(app, clock):
+    """What the clock called in doubt stays so, and is not sent again by itself."""
+    issue = start_issue(readers=3)
+
+    def answer_late(session):
+        clock.turn(seconds=31)
+        with app.app_context():
+            tick(clock)
+        session.behave()
+
+    with SmtpServer({"dot": [answer_late, behave, behave]}) as server:
+        send(issue, server.url, clock, connections=1)
+        assert len(server.messages) == 1
+        assert states(issue) == {"in_doubt": 1, "queued": 2}
+
+        for _ in range(2):
+            send(issue, server.url, clock, connections=1)
+        assert len({message.recipient for message in server.messages}) == 3
+    assert states(issue) == {"in_doubt": 1, "sent": 2}
