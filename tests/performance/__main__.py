@@ -134,7 +134,7 @@ def _measure(bench: Bench, parts: tuple[str, ...]) -> str:
 
 
 def _tools() -> Iterator[tuple[str, str]]:
-    yield "smtp-source", smtp_source() or "not installed: left out"
+    yield "smtp-source", "installed" if smtp_source() else "not installed: left out"
 
 
 def _end(*_: object) -> NoReturn:
