@@ -7,9 +7,13 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-dep
 CATALOGUES := $(wildcard newsletter/translations/*/LC_MESSAGES/messages.po)
 LOCK := $(BIN)/uv --quiet pip compile --generate-hashes --universal --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
+# As root, or as somebody who may be root without a password; elsewhere it fails.
+APT_INSTALL := as_root=; test "$$(id -u)" = 0 || as_root="sudo -n"; \
+	command -v apt-get > /dev/null && $$as_root true 2> /dev/null && $$as_root apt-get -qq update && \
+	DEBIAN_FRONTEND=noninteractive $$as_root apt-get -qq install --yes --no-install-recommends
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help setup demo run test bench chaos check browser translations lock clean
+.PHONY: help setup demo run test bench chaos check browser compiler translations lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,13 +26,13 @@ demo: setup ## the whole main job, from signing up to the sent issue; PORT=8123 
 run: setup ## everything in one place, for a trial of your own; PORT=8123 for another port
 	@$(BIN)/newsletter run $(if $(PORT),--port $(PORT))
 
-test: check browser .cache/postfix ## all checks, then all tests, on real servers
+test: check browser compiler .cache/postfix ## all checks, then all tests, on real servers
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 chaos: .venv/.ready-for-tests $(CATALOGUES:.po=.mo) ## kill everything again and again, more often than the tests; CHAOS=5 for longer
 	@CHAOS=$(or $(CHAOS),3) $(BIN)/pytest --durations=0 tests/chaos
 
-bench: .venv/.ready-for-tests $(CATALOGUES:.po=.mo) .cache/postfix ## how fast it is and what that costs; FULL=1 for all there is
+bench: .venv/.ready-for-tests $(CATALOGUES:.po=.mo) compiler .cache/postfix ## how fast it is and what that costs; FULL=1 for all there is
 	@$(BIN)/python -m tests.performance $(if $(FULL),--full) $(if $(OUT),--out $(OUT))
 
 check: .venv/.ready-for-tests $(CATALOGUES:.po=.mo) ## formatting, lint, types, who may import whom
@@ -78,14 +82,19 @@ clean: ## remove what was installed and built; data in instance/ stays
 # Debian's Chromium, where it may be installed; elsewhere its tests are skipped, but never in CI.
 browser:
 	@command -v chromium > /dev/null || { \
-		as_root=; test "$$(id -u)" = 0 || as_root="sudo -n"; \
-		if command -v apt-get > /dev/null && $$as_root true 2> /dev/null; then \
-			echo "Installing Chromium for the browser tests …"; \
-			$$as_root apt-get -qq update && DEBIAN_FRONTEND=noninteractive $$as_root apt-get -qq install \
-				--yes --no-install-recommends chromium fonts-dejavu-core > /dev/null; \
-		fi; \
+		echo "Installing Chromium for the browser tests …"; \
+		$(APT_INSTALL) chromium fonts-dejavu-core > /dev/null; \
 		command -v chromium > /dev/null || { \
 			echo "Chromium is not there: no browser tests. On Debian: apt-get install chromium"; \
+			test "$$CI" != true; }; }
+
+# For the sink of the benchmark, whose own test is among the others.
+compiler:
+	@command -v cc > /dev/null || command -v gcc > /dev/null || { \
+		echo "Installing a C compiler for the benchmark's sink …"; \
+		$(APT_INSTALL) gcc libc6-dev > /dev/null; \
+		command -v cc > /dev/null || command -v gcc > /dev/null || { \
+			echo "There is no C compiler: no test of the benchmark. On Debian: apt-get install gcc libc6-dev"; \
 			test "$$CI" != true; }; }
 
 # Postfix's smtp-sink, a second SMTP server for the tests: unpacked, not installed, so that nothing starts.
