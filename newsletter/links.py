@@ -1,4 +1,4 @@
-"""Signed links: confirm, preferences, unsubscribe.
+"""Signed links: confirm, preferences, unsubscribe, and what else a mail may lead to.
 
 A token is 12 bytes of numbers and a 24-byte keyed hash, in base64url: always 48 characters, so
 that a mail can be encoded once with room left for it, and always readable, because old mails
@@ -25,6 +25,8 @@ class Purpose(StrEnum):
     CONFIRM = "confirm"
     PREFERENCES = "preferences"
     UNSUBSCRIBE = "unsubscribe"
+    NEVER_AGAIN = "never-again"
+    NEW_ADDRESS = "new-address"
 
 
 class BrokenLink(NewsletterError):

@@ -24,6 +24,7 @@ def make_subscriber(
     format: Format = Format.HTML,  # noqa: A002  # the word of the field
     state: SubscriberState = SubscriberState.CONFIRMED,
     suppressed_at: datetime | None = None,
+    paused_until: datetime | None = None,
 ) -> Subscriber:
     """Somebody who reads us; `sections` are slugs, none means all."""
     address = address or f"reader{next(_numbers)}@example.org"
@@ -36,6 +37,7 @@ def make_subscriber(
         confirmed_at=NOON if state is not SubscriberState.PENDING else None,
         unsubscribed_at=NOON if has_left else None,
         suppressed_at=suppressed_at,
+        paused_until=paused_until,
         subscription=Subscription(choice=choice_of(*sections), language=language, format=format),
     )
     db.session.add(subscriber)

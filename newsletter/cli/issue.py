@@ -142,7 +142,7 @@ def warn(found: Issue) -> None:
         return
     for warning in preflight.check(found, now=now()).warnings:
         click.echo(f"Warning: {warning}", err=True)
-    if not audience(found).total:
+    if not audience(found, now=now()).total:
         click.echo(f"Warning: {NOBODY}", err=True)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, Subquery, and_, case, func, insert, literal, select
+from sqlalchemy import Integer, Subquery, and_, case, func, insert, literal, or_, select
 from sqlalchemy.sql.selectable import FromClause
 
 from newsletter.database import db, execute
@@ -83,9 +83,9 @@ class Audience:
         return readers
 
 
-def audience(issue: Issue) -> Audience:
-    """Count the readers of an issue, edition by edition."""
-    taken = _takers(issue)
+def audience(issue: Issue, *, now: datetime) -> Audience:
+    """Count the readers of an issue, edition by edition; who pauses is none."""
+    taken = _takers(issue, now)
     edition = (taken.c.language, taken.c.choice, taken.c.format)
     rows = execute(select(*edition, func.count()).group_by(*edition).order_by(*edition))
     return Audience(tuple(Group(*row) for row in rows))
@@ -102,9 +102,9 @@ def start_sending(issue_id: int, *, now: datetime) -> Issue:
     if blocking := preflight.check(issue, now=now).blocking:
         raise Blocked(issue.number, blocking)
 
-    readers = audience(issue)
+    readers = audience(issue, now=now)
     _make_batches(issue, readers)
-    deliveries = _make_deliveries(issue)
+    deliveries = _make_deliveries(issue, now)
     if deliveries != readers.total:
         raise RuntimeError("the readers changed during fan-out: it needs a snapshot")
     _make_tallies(issue, deliveries)
@@ -112,7 +112,7 @@ def start_sending(issue_id: int, *, now: datetime) -> Issue:
     return db.session.get_one(Issue, issue_id, populate_existing=True)
 
 
-def _takers(issue: Issue) -> Subquery:
+def _takers(issue: Issue, now: datetime) -> Subquery:
     """Everybody who gets the issue today, with the language, choice and format of their edition."""
     default = literal(settings().default_language)
     language = Subscription.language
@@ -132,6 +132,7 @@ def _takers(issue: Issue) -> Subquery:
         .where(
             Subscriber.state == SubscriberState.CONFIRMED,
             Subscriber.suppressed_at.is_(None),
+            or_(Subscriber.paused_until.is_(None), Subscriber.paused_until <= now),
             choice > 0,
         )
         .subquery()
@@ -155,9 +156,9 @@ def _make_batches(issue: Issue, readers: Audience) -> None:
         db.session.connection().execute(insert(Batch), batches)
 
 
-def _make_deliveries(issue: Issue) -> int:
+def _make_deliveries(issue: Issue, now: datetime) -> int:
     """One delivery per reader, consecutive ones in the same batch; says how many."""
-    numbered = _numbered(_takers(issue), issue.id)
+    numbered = _numbered(_takers(issue, now), issue.id)
     rows = select(
         literal(issue.id, Delivery.issue_id.type),
         numbered.c.subscriber_id,

@@ -41,6 +41,7 @@ from newsletter.subscribers.models import Bounce, BounceKind, Subscriber, Subscr
 
 LEFT = "The reader left after sending had started."
 DIED = "The process that sent it ended before the answer was written down."
+PAUSED = "The reader paused after sending had started."
 SUPPRESSED = "The address was suppressed after sending had started."
 
 _BEFORE_MARK = (DeliveryState.QUEUED,)
@@ -175,7 +176,7 @@ class Entry:
         self._now = now
 
     def mark(self, lease: Lease, ids: Collection[int], *, is_repeated: bool = False) -> Cleared:
-        """Note that these may leave now; skip those whose readers left or were suppressed.
+        """Note that these may leave now; skip those whose readers left, pause or were suppressed.
 
         `is_repeated`: the same was tried before and nobody knows whether it was committed. Since
         none of them has left, those that are marked under our lease may leave.
@@ -291,6 +292,7 @@ def _still_reads() -> ColumnElement[bool]:
         Subscriber.id == Delivery.subscriber_id,
         Subscriber.state == SubscriberState.CONFIRMED,
         Subscriber.suppressed_at.is_(None),
+        or_(Subscriber.paused_until.is_(None), Subscriber.paused_until <= _time("now")),
     )
 
 
@@ -300,7 +302,13 @@ def _is_being_sent() -> ColumnElement[bool]:
 
 def _why_skipped() -> ColumnElement[str]:
     return (
-        select(case((Subscriber.suppressed_at.is_not(None), SUPPRESSED), else_=LEFT))
+        select(
+            case(
+                (Subscriber.state != SubscriberState.CONFIRMED, LEFT),
+                (Subscriber.suppressed_at.is_not(None), SUPPRESSED),
+                else_=PAUSED,
+            )
+        )
         .where(Subscriber.id == Delivery.subscriber_id)
         .scalar_subquery()
     )

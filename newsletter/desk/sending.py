@@ -91,7 +91,7 @@ def _send_page(issue: Issue, *, at: str | None = None, **mistakes: object) -> st
         "desk/send.html",
         issue=issue,
         subjects=[issue.subject(tag, tag) for tag in overview.languages_of(issue)],
-        audience=audience(issue),
+        audience=audience(issue, now=now()),
         preflight=preflight.check(issue, now=now()),
         in_words=overview.choice_in_words,
         sender=sender(),

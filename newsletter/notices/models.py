@@ -17,6 +17,9 @@ class NoticeKind(StrEnum):
     GOODBYE = "goodbye"
     ISSUE_TEST = "issue_test"
     ALARM = "alarm"
+    LINKS = "links"
+    ADDRESS_CHANGE = "address_change"
+    ADDRESS_CHANGED = "address_changed"
 
 
 class NoticeState(StrEnum):

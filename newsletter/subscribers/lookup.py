@@ -39,7 +39,7 @@ def hold_addresses(address_keys: Collection[str]) -> dict[str, Subscriber]:
     """
     query = select(Subscriber).where(Subscriber.address_key.in_(address_keys))
     held = db.session.scalars(_held(query.order_by(Subscriber.id)))
-    return {subscriber.address_key: subscriber for subscriber in held}
+    return {found.address_key: found for found in held if found.address_key is not None}
 
 
 def hold_or_create(address: str, address_key: str, now: datetime) -> Subscriber:

@@ -11,36 +11,45 @@ from newsletter.issues.models import Format
 
 
 class SubscriberState(StrEnum):
-    """Whether somebody reads us: asked, proved from the mailbox, left."""
+    """Whether somebody reads us: asked, proved from the mailbox, left, no longer known."""
 
     PENDING = "pending"
     CONFIRMED = "confirmed"
     UNSUBSCRIBED = "unsubscribed"
+    ERASED = "erased"
 
 
 class Subscriber(Base):
     """One address and its consent.
 
     `address` is what a mail server is told (ASCII; an international domain as A-label);
-    `address_key` is the same for all spellings of one mailbox and unique.
+    `address_key` is the same for all spellings of one mailbox and unique. Erasure blanks the
+    row and keeps it, so that the counts of past issues stay true: no key, an empty address.
+    No issue goes out before `paused_until`; it stands here because the mark of each delivery
+    reads this row anyway.
     """
 
     __tablename__ = "subscriber"
     __table_args__ = (
         CheckConstraint("state <> 'confirmed' OR confirmed_at IS NOT NULL", name="is_proved"),
         CheckConstraint("state <> 'unsubscribed' OR unsubscribed_at IS NOT NULL", name="has_left"),
+        CheckConstraint("state = 'erased' OR address_key IS NOT NULL", name="is_known"),
+        CheckConstraint(
+            "state <> 'erased' OR (address = '' AND address_key IS NULL)", name="is_forgotten"
+        ),
         Index(None, "state"),
         {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     address: Mapped[str]
-    address_key: Mapped[str] = mapped_column(unique=True)
+    address_key: Mapped[str | None] = mapped_column(unique=True)
     state: Mapped[SubscriberState] = mapped_column(default=SubscriberState.PENDING)
     created_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
     unsubscribed_at: Mapped[datetime | None]
     suppressed_at: Mapped[datetime | None]
+    paused_until: Mapped[datetime | None]
     subscription: Mapped["Subscription | None"] = relationship(lazy="joined")
 
 
@@ -92,6 +101,55 @@ class Signup(Base):
     subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscriber.id"), index=True)
 
 
+class AddressChange(Base):
+    """A subscriber's request to be written to elsewhere, provable by one link sent there.
+
+    Written and answered as a signup is; `nonce` makes its link belong to this request alone.
+    """
+
+    __tablename__ = "address_change"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    nonce: Mapped[int]
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscriber.id"), index=True)
+    address: Mapped[str]
+    address_key: Mapped[str]
+    language: Mapped[str]
+    asked_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None]
+
+
+class LinksRequest(Base):
+    """Somebody without an old mail at hand asks for their links; gone as soon as it is answered."""
+
+    __tablename__ = "links_request"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    address: Mapped[str]
+    address_key: Mapped[str]
+    language: Mapped[str]
+    asked_at: Mapped[datetime]
+
+
+class SignupAttack(Base):
+    """A time in which far more signed up than readers do; every web process sees it here.
+
+    `because` says what was over which ceiling; `told_at` is when the editors were told.
+    """
+
+    __tablename__ = "signup_attack"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    began_at: Mapped[datetime]
+    until: Mapped[datetime]
+    because: Mapped[str]
+    told_at: Mapped[datetime | None]
+
+
 class ConsentKind(StrEnum):
     """What a subscriber did, or what was done in their name."""
 
@@ -99,8 +157,11 @@ class ConsentKind(StrEnum):
     CONFIRMED = "confirmed"
     IMPORTED = "imported"
     CHANGED = "changed"
+    PAUSED = "paused"
+    MOVED = "moved"
     UNSUBSCRIBED = "unsubscribed"
     SUPPRESSED = "suppressed"
+    ERASED = "erased"
 
 
 class ConsentEvent(Base):
@@ -141,6 +202,7 @@ class SuppressionReason(StrEnum):
     COMPLAINT = "complaint"
     MANUAL = "manual"
     NEVER_AGAIN = "never_again"
+    ERASED = "erased"
 
 
 class Suppression(Base):

@@ -155,7 +155,7 @@ def confirm_signup(token: str, *, now: datetime) -> Confirmation:
         raise BrokenLink("This link belongs to a request that was never answered.")
     if _has_left_since(subscriber, signup):
         raise LeftSince("You left after asking for this link, so it no longer works.")
-    if reason_of(subscriber.address_key) in FOR_GOOD:
+    if reason_of(signup.address_key) in FOR_GOOD:
         raise SuppressedAddress("We have promised not to write to this address again.")
     is_news = signup.confirmed_at is None and not _is_overtaken(signup, subscriber)
     if is_news:
@@ -235,7 +235,7 @@ def _confirm(signup: Signup, subscriber: Subscriber, now: datetime) -> None:
     subscriber.confirmed_at = now
     subscriber.address = signup.address  # the spelling that is proved to arrive
     subscriber.suppressed_at = None
-    lift_bounce(subscriber.address_key)
+    lift_bounce(signup.address_key)
     subscription = db.session.merge(
         Subscription(subscriber_id=subscriber.id, choice=signup.choice, language=signup.language)
     )

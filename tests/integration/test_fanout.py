@@ -1,5 +1,6 @@
 """From an issue to its deliveries."""
 
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
@@ -92,8 +93,9 @@ def test_the_audience_counts_what_fan_out_writes(app):
         make_subscriber(language="ar")
         make_subscriber(sections=["western-response"], format=Format.TEXT)
         make_subscriber(sections=["other-jihadi-actors"])
+        make_subscriber(paused_until=NOON + timedelta(days=7))
 
-    counted = audience(issue)
+    counted = audience(issue, now=NOON)
 
     both = choice_of("isis-in-action", "western-response")
     assert counted.total == 5

@@ -133,7 +133,9 @@ def test_the_slot_of_a_dead_process_is_taken_after_its_lease(app, clock):
 
 
 def test_somebody_who_leaves_after_fan_out_gets_nothing(app, mail_server, clock):
-    issue = start_issue("stays@example.org", "leaves@example.org", "suppressed@example.org")
+    issue = start_issue(
+        "stays@example.org", "leaves@example.org", "suppressed@example.org", "pauses@example.org"
+    )
     with transaction():
         change = update(Subscriber).execution_options(synchronize_session=False)
         db.session.execute(
@@ -144,12 +146,21 @@ def test_somebody_who_leaves_after_fan_out_gets_nothing(app, mail_server, clock)
         db.session.execute(
             change.where(Subscriber.address == "suppressed@example.org").values(suppressed_at=NOON)
         )
+        db.session.execute(
+            change.where(Subscriber.address == "pauses@example.org").values(
+                paused_until=clock.now + timedelta(days=7)
+            )
+        )
+        db.session.execute(
+            change.where(Subscriber.address == "stays@example.org").values(paused_until=NOON)
+        )
 
     send(issue, mail_server.url, clock)
 
     assert recipients(mail_server) == ["stays@example.org"]
-    assert states(issue) == {"sent": 1, "skipped": 2}
+    assert states(issue) == {"sent": 1, "skipped": 3}
     assert delivery_to("leaves@example.org").answer == ledger.LEFT
+    assert delivery_to("pauses@example.org").answer == ledger.PAUSED
     assert delivery_to("suppressed@example.org").answer == ledger.SUPPRESSED
     assert state_of(issue) is IssueState.SENT
 
