@@ -1,16 +1,16 @@
 """Past issues, for everyone, from the moment their sending starts."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
-from flask import Response, abort, make_response, render_template, request
+from flask import abort, make_response, render_template
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.archive import public
 from newsletter.archive.articles import on_page
-from newsletter.archive.feeds import ENTRIES, atom, last_change
+from newsletter.archive.feeds import last_change
+from newsletter.archive.keeping import kept
 from newsletter.issues.editions import articles_in
 from newsletter.issues.front_matter import HIGHEST_NUMBER
 from newsletter.issues.models import Issue
@@ -20,7 +20,6 @@ from newsletter.pages import ReaderPages, absolute_url, page_language, settings
 
 EARLIER = 3  # issues on the front page, besides the latest
 NUMBER = f"int(max={HIGHEST_NUMBER})"
-KEEP = 300  # seconds for which a proxy or a browser need not ask again
 
 pages = ReaderPages("archive", __name__)
 
@@ -70,7 +69,7 @@ def issue(number: int) -> AnyResponse:
         description=shown["subject"].preheader or shown["subject"].subject,
         addresses=_addresses("archive.issue", found.issue.languages, number=number),
     )
-    return _kept(make_response(html), last_change(found.issue))
+    return kept(make_response(html), last_change(found.issue))
 
 
 @pages.page(f"/issues/<{NUMBER}:number>/<slug>")
@@ -88,15 +87,7 @@ def section(number: int, slug: str) -> AnyResponse:
         description=f"{article.section_title}: {article.headline}",
         addresses=_addresses("archive.section", spoken, number=number, slug=slug),
     )
-    return _kept(make_response(html), last_change(found.issue))
-
-
-@pages.page("/feed.xml")
-def feed() -> AnyResponse:
-    """The newest issues in full, for feed readers (Atom)."""
-    newest = public.newest_in_full(ENTRIES)
-    response = Response(atom(newest, page_language()), content_type="application/atom+xml")
-    return _kept(response, max(map(last_change, newest), default=None))
+    return kept(make_response(html), last_change(found.issue))
 
 
 def _what_it_says(issue: Issue) -> dict[str, Any]:
@@ -112,12 +103,3 @@ def _what_it_says(issue: Issue) -> dict[str, Any]:
 def _addresses(endpoint: str, languages: Iterable[str], **values: str | int) -> dict[str, str]:
     """The public address of a page in each language that it really is written in."""
     return {tag: absolute_url(endpoint, tag, **values) for tag in LANGUAGES if tag in languages}
-
-
-def _kept(response: Response, changed_at: datetime | None) -> AnyResponse:
-    """Let proxies and browsers keep a page for a while, and then ask whether it has changed."""
-    response.cache_control.public = True
-    response.cache_control.max_age = KEEP
-    response.last_modified = changed_at
-    response.add_etag()
-    return response.make_conditional(request)
