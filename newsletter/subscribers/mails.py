@@ -1,4 +1,4 @@
-"""The mails that a reader is owed on the way in and on the way out."""
+"""The mails that a reader is owed: on the way in, on the way out, and in between."""
 
 from zoneinfo import ZoneInfo
 
@@ -14,19 +14,19 @@ from newsletter.mail.contents import IssueHead
 from newsletter.mail.publication import publication
 from newsletter.mail.rendering import RenderedMail, render_mail
 from newsletter.pages import absolute_url, links, settings
-from newsletter.subscribers.models import Signup, Subscriber, Subscription
+from newsletter.subscribers.models import AddressChange, Signup, Subscriber, Subscription
 
 
 def confirmation_mail(signup: Signup, *, valid_days: int) -> RenderedMail:
     """Ask the owner of the mailbox whether they meant it; holds nobody's free text."""
-    token = links().token(Purpose.CONFIRM, signup.id, signup.nonce)
     return render_mail(
         "confirmation",
         signup.language,
         publication=publication(signup.language),
         section_titles=_titles(signup.choice, signup.language),
         language_name=LANGUAGES[signup.language].name,
-        confirm_url=absolute_url("subscribers.confirm", token=token),
+        confirm_url=_url(Purpose.CONFIRM, signup.id, signup.nonce),
+        never_again_url=_url(Purpose.NEVER_AGAIN, signup.id, signup.nonce),
         valid_days=valid_days,
     )
 
@@ -40,8 +40,8 @@ def welcome_mail(subscriber: Subscriber, subscription: Subscription) -> Rendered
         publication=publication(language),
         section_titles=_titles(subscription.choice, language),
         language_name=LANGUAGES[language].name,
-        preferences_url=_readers_url(Purpose.PREFERENCES, subscriber),
-        unsubscribe_url=_readers_url(Purpose.UNSUBSCRIBE, subscriber),
+        preferences_url=_url(Purpose.PREFERENCES, subscriber.id),
+        unsubscribe_url=_url(Purpose.UNSUBSCRIBE, subscriber.id),
         latest_issue=_latest_issue(language),
     )
 
@@ -54,9 +54,38 @@ def goodbye_mail(subscriber: Subscriber, language: str) -> RenderedMail:
     return render_mail("goodbye", language, publication=publication(language), left_on=day)
 
 
-def _readers_url(purpose: Purpose, subscriber: Subscriber) -> str:
-    token = links().token(purpose, subscriber.id)
-    return absolute_url(f"subscribers.{purpose}", token=token)
+def links_mail(subscriber: Subscriber, subscription: Subscription) -> RenderedMail:
+    """Give a reader without an old mail at hand the links to change and to leave."""
+    language = subscription.language
+    return render_mail(
+        "links",
+        language,
+        publication=publication(language),
+        preferences_url=_url(Purpose.PREFERENCES, subscriber.id),
+        unsubscribe_url=_url(Purpose.UNSUBSCRIBE, subscriber.id),
+    )
+
+
+def new_address_mail(change: AddressChange, *, valid_days: int) -> RenderedMail:
+    """Ask the owner of the new mailbox whether they meant it; names no other address."""
+    return render_mail(
+        "new_address",
+        change.language,
+        publication=publication(change.language),
+        new_address_url=_url(Purpose.NEW_ADDRESS, change.id, change.nonce),
+        valid_days=valid_days,
+    )
+
+
+def address_changed_mail(_subscriber: Subscriber, language: str) -> RenderedMail:
+    """Tell the old mailbox that it is one no longer, and whom to ask; names no other address."""
+    return render_mail("address_changed", language, publication=publication(language))
+
+
+def _url(purpose: Purpose, first: int, second: int = 0) -> str:
+    """The page of a link of the reader's own; it speaks the reader's language by itself."""
+    token = links().token(purpose, first, second)
+    return f"{settings().public_url}/{purpose}/{token}"
 
 
 def _titles(choice: int, language: str) -> list[str]:

@@ -9,10 +9,23 @@ from newsletter.locales import LANGUAGES
 from newsletter.mail.contents import Article, IssueHead, Publication, SectionLink
 
 SITE = "https://weekly.example"
+MAILS = (
+    "confirmation",
+    "welcome",
+    "goodbye",
+    "links",
+    "new_address",
+    "address_changed",
+    "alarm",
+    "attack",
+    "issue",
+)
 # Tokens hold hyphens, where a careless wrapping breaks them.
 UNSUBSCRIBE_URL = f"{SITE}/unsubscribe/{'u-' * 24}"
 PREFERENCES_URL = f"{SITE}/preferences/{'p-' * 24}"
 CONFIRM_URL = f"{SITE}/confirm/{'c-' * 24}"
+NEVER_AGAIN_URL = f"{SITE}/never-again/{'n-' * 24}"
+NEW_ADDRESS_URL = f"{SITE}/new-address/{'a-' * 24}"
 
 PUBLICATIONS = {
     "en": Publication(
@@ -36,6 +49,11 @@ PUBLICATIONS = {
 BECAUSE = {
     "en": "The mail server refuses mail from us: 550 5.7.1 Sender rejected, see our policy.",
     "ar": "يرفض خادم البريد رسائلنا: 550 5.7.1 المرسل مرفوض.",
+}
+
+ATTACK = {
+    "en": "412 requests to subscribe in an hour; the ceiling is 400.",
+    "ar": "412 طلب اشتراك في ساعة واحدة، والحد الأعلى 400.",
 }
 
 ISSUES = {
@@ -313,9 +331,13 @@ def context_of(name: str, language: str) -> dict[str, Any]:
     }
     links = {"preferences_url": PREFERENCES_URL, "unsubscribe_url": UNSUBSCRIBE_URL}
     contexts: dict[str, dict[str, Any]] = {
-        "confirmation": choice | {"confirm_url": CONFIRM_URL, "valid_days": 3},
+        "confirmation": choice
+        | {"confirm_url": CONFIRM_URL, "never_again_url": NEVER_AGAIN_URL, "valid_days": 3},
         "welcome": choice | links | {"latest_issue": ISSUES[language]},
         "goodbye": {"left_on": date(2017, 8, 15)},
+        "links": links,
+        "new_address": {"new_address_url": NEW_ADDRESS_URL, "valid_days": 3},
+        "address_changed": {},
         "issue": links
         | {
             "issue": ISSUES[language],
@@ -330,5 +352,6 @@ def context_of(name: str, language: str) -> dict[str, Any]:
             "scheduled_at": datetime(2017, 8, 15, 4, 30, tzinfo=UTC),
             "desk_url": f"{SITE}/desk/issues/87",
         },
+        "attack": {"because": ATTACK[language], "until": datetime(2017, 8, 15, 5, 30, tzinfo=UTC)},
     }
     return contexts[name] | {"publication": PUBLICATIONS[language]}

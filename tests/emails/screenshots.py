@@ -11,9 +11,8 @@ from playwright.sync_api import sync_playwright
 from newsletter.locales import LANGUAGES
 from newsletter.mail.rendering import render_mail
 from tests.emails.conftest import make_app
-from tests.emails.samples import SITE, context_of
+from tests.emails.samples import MAILS, SITE, context_of
 
-MAILS = ("confirmation", "welcome", "goodbye", "alarm", "issue")
 WIDTHS = (375, 700)
 CHROMIUM = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
 SVG = {"Content-Type": "image/svg+xml"}

@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 from markupsafe import Markup
 
+from newsletter.links import Purpose
 from newsletter.locales import LANGUAGES, direction
 from newsletter.mail.rendering import EMAILS, RenderedMail, render_mail
 from tests.emails.pages import Page
 from tests.emails.samples import (
     CONFIRM_URL,
+    MAILS,
+    NEVER_AGAIN_URL,
+    NEW_ADDRESS_URL,
     PREFERENCES_URL,
     SITE,
     UNSUBSCRIBE_URL,
@@ -23,12 +27,15 @@ from tests.emails.samples import (
     context_of,
 )
 
-MAILS = ("confirmation", "welcome", "goodbye", "alarm", "issue")
 READERS_LINKS = {
-    "confirmation": {CONFIRM_URL},
+    "confirmation": {CONFIRM_URL, NEVER_AGAIN_URL},
     "welcome": {PREFERENCES_URL, UNSUBSCRIBE_URL},
     "goodbye": set(),
+    "links": {PREFERENCES_URL, UNSUBSCRIBE_URL},
+    "new_address": {NEW_ADDRESS_URL},
+    "address_changed": set(),
     "alarm": set(),
+    "attack": set(),
     "issue": {PREFERENCES_URL, UNSUBSCRIBE_URL},
 }
 HOSTILE = "<script>alert('&')</script>\"><b>{{ 7 * 7 }}"
@@ -72,7 +79,7 @@ def test_a_subject_is_one_line(mail: RenderedMail):
 
 
 def test_every_readers_link_stands_on_a_line_of_its_own_in_the_text(name, mail):
-    purposes = re.compile("/(confirm|preferences|unsubscribe)/")
+    purposes = re.compile(f"/({'|'.join(Purpose)})/")
 
     found = {line for line in mail.text.split("\n") if purposes.search(line)}
 
