@@ -23,8 +23,11 @@ from newsletter.links import Links
 from newsletter.mailbox import views as mailbox
 from newsletter.pages import Application, init_pages
 from newsletter.settings import LOOPBACK, Settings, load_settings
-from newsletter.subscribers import tasks as _subscriber_tasks  # noqa: F401  # the same
-from newsletter.subscribers import views as subscribers
+from newsletter.subscribers import leaving_views as _leaving_views  # noqa: F401  # adds its pages
+from newsletter.subscribers import pages as subscribers
+from newsletter.subscribers import preference_views as _preference_views  # noqa: F401  # the same
+from newsletter.subscribers import tasks as _subscriber_tasks  # noqa: F401  # registers its tasks
+from newsletter.subscribers import views as _signup_views  # noqa: F401  # adds its pages
 
 LARGEST_REQUEST = 2 * 1024 * 1024  # bytes; an issue file may have 1 MiB
 

@@ -29,9 +29,8 @@ from newsletter.subscribers.models import (
     Subscriber,
     SubscriberState,
     Subscription,
-    SuppressionReason,
 )
-from newsletter.subscribers.suppression import FOR_GOOD, lift_bounce, reason_of
+from newsletter.subscribers.suppression import FOR_GOOD, lift, reason_of
 from newsletter.subscribers.wishes import Wish
 
 VALID_DAYS = 3
@@ -111,7 +110,7 @@ def answer_signup(signup_id: int, *, now: datetime) -> None:
         return
     keys = caps.counting_keys(parse_address(signup.address))
     caps.hold_count(keys)
-    if not _may_be_asked(signup, keys, now):
+    if not may_be_asked(signup.address_key, keys, now):
         db.session.delete(signup)
         return
     subscriber = hold_or_create(signup.address, signup.address_key, now)
@@ -126,6 +125,17 @@ def answer_signup(signup_id: int, *, now: datetime) -> None:
         now=now,
         counting_key=keys[0],
     )
+
+
+def may_be_asked(address_key: str, keys: list[str], now: datetime) -> bool:
+    """Whether one more mail may ask the owner of this mailbox something; `keys` count them.
+
+    After a hard bounce or an erasure the mailbox may still come back, but is asked less often.
+    """
+    reason = reason_of(address_key)
+    if reason in FOR_GOOD:
+        return False
+    return caps.may_ask(keys, caps.USUAL if reason is None else caps.AFTER_A_BOUNCE, now)
 
 
 def find_signup(token: str, *, now: datetime) -> Signup:
@@ -186,14 +196,6 @@ def forget_unconfirmed(*, now: datetime) -> int:
     return len(signup_ids)
 
 
-def _may_be_asked(signup: Signup, keys: list[str], now: datetime) -> bool:
-    reason = reason_of(signup.address_key)
-    if reason in FOR_GOOD:
-        return False
-    bounced = reason is SuppressionReason.HARD_BOUNCE
-    return caps.may_ask(keys, caps.AFTER_A_BOUNCE if bounced else caps.USUAL, now)
-
-
 def _checked(signup: Signup | None, nonce: int, now: datetime) -> Signup:
     """The request, if it is this link's and the link still works; its days count from the mail."""
     if signup is None:  # we signed the link, so the request was there and is forgotten
@@ -235,7 +237,8 @@ def _confirm(signup: Signup, subscriber: Subscriber, now: datetime) -> None:
     subscriber.confirmed_at = now
     subscriber.address = signup.address  # the spelling that is proved to arrive
     subscriber.suppressed_at = None
-    lift_bounce(signup.address_key)
+    subscriber.paused_until = None
+    lift(signup.address_key)
     subscription = db.session.merge(
         Subscription(subscriber_id=subscriber.id, choice=signup.choice, language=signup.language)
     )

@@ -17,7 +17,7 @@ from newsletter.subscribers.models import (
 FOR_GOOD = frozenset(
     {SuppressionReason.COMPLAINT, SuppressionReason.MANUAL, SuppressionReason.NEVER_AGAIN}
 )
-"""Reasons that stop confirmations too; after a hard bounce people may come back."""
+"""Reasons that stop confirmations too; after a hard bounce or an erasure people may come back."""
 
 
 def suppress(address_key: str, reason: SuppressionReason, *, source: str, now: datetime) -> None:
@@ -67,12 +67,10 @@ def suppressed_among(address_keys: list[str]) -> set[str]:
     return {key_of[found] for found in db.session.scalars(query)}
 
 
-def lift_bounce(address_key: str) -> None:
-    """Forget a hard bounce: a confirmation has just come back from the mailbox."""
+def lift(address_key: str) -> None:
+    """Forget a hard bounce or an erasure: the mailbox lives, and its owner has come back."""
     db.session.execute(
-        delete(Suppression).where(
-            _is_of(address_key), Suppression.reason == SuppressionReason.HARD_BOUNCE
-        )
+        delete(Suppression).where(_is_of(address_key), Suppression.reason.not_in(FOR_GOOD))
     )
 
 

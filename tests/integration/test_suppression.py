@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from newsletter.database import db, is_sqlite, transaction
 from newsletter.subscribers.models import ConsentKind, Suppression, SuppressionReason
-from newsletter.subscribers.suppression import lift_bounce, reason_of, suppress, suppressed_among
+from newsletter.subscribers.suppression import lift, reason_of, suppress, suppressed_among
 from tests.factories import make_subscriber
 from tests.integration.readers import events, look_again, the_subscriber
 
@@ -67,12 +67,12 @@ def test_a_complaint_outweighs_a_bounce_in_either_order(app):
 def test_a_bounce_can_be_lifted_and_a_complaint_cannot(app):
     suppressed(BOUNCE)
     with transaction():
-        lift_bounce(AMAL)
+        lift(AMAL)
     assert reason_of(AMAL) is None
 
     suppressed(COMPLAINT)
     with transaction():
-        lift_bounce(AMAL)
+        lift(AMAL)
     assert reason_of(AMAL) is COMPLAINT
 
 
