@@ -108,7 +108,7 @@ def _did_not_start(supervisor: Supervisor, settings: Settings, name: str) -> boo
 def _programs(settings: Settings, listener: socket.socket) -> Iterator[Program]:
     if settings.catches_mail:
         yield Program(MAIL, _python("newsletter.mailbox.catcher"))
-    yield _web(listener)
+    yield web_server(listener)
     yield _worker(ISSUES, "issues")
     yield _worker(NOTICES, "notices")
     beat = (
@@ -124,7 +124,7 @@ def _programs(settings: Settings, listener: socket.socket) -> Iterator[Program]:
     yield Program(CLOCK, _python("celery", *beat))
 
 
-def _web(listener: socket.socket) -> Program:
+def web_server(listener: socket.socket, application: str = "wsgi:app") -> Program:
     """Gunicorn on a socket that we hold, so that a restart loses no visitor and no port.
 
     No access log: the addresses asked for contain readers' tokens. No warnings: they name a
@@ -142,7 +142,7 @@ def _web(listener: socket.socket) -> Program:
     arguments = [f"--{name}={value}" for name, value in options.items()]
     return Program(
         WEB,
-        _python("gunicorn", "--no-control-socket", *arguments, "wsgi:app"),
+        _python("gunicorn", "--no-control-socket", *arguments, application),
         inherits=(listener.fileno(),),
     )
 

@@ -1,4 +1,4 @@
-"""`make bench`: how fast an issue goes, what it costs, and how that compares.
+"""`make bench`: how fast an issue goes and the site answers, what that costs and compares to.
 
 Tables on standard output, progress on standard error. Nothing about time is asserted; but a run
 that does not bring every message exactly once ends it.
@@ -21,8 +21,9 @@ from tests.performance.pushing import Run, Way, WrongCounts, measure, smtp_sourc
 from tests.performance.report import Results, report
 from tests.performance.sink import NoCompiler, build
 from tests.performance.starting import editions, fan_out, send_by_worker
+from tests.performance.web import Archive, measure_web
 
-PARTS = ("engine", "senders", "delay", "fanout", "first", "editions", "memory")
+PARTS = ("engine", "senders", "delay", "fanout", "first", "editions", "memory", "web")
 ENGINES = (Way.ENGINE_POSTGRESQL, Way.ENGINE_SQLITE)
 SIZES, CONNECTIONS, DELAYS = (10, 40), (1, 10, 50), (5, 20, 50)
 PER_CONNECTION = 100  # messages of a run with delays; smtplib needs four round trips for each
@@ -111,6 +112,11 @@ class Bench:
         """Rendering."""
         _say("editions")
         self.results.editions = editions(self.databases)
+
+    def web(self) -> None:
+        """Pages and signups, with the production server."""
+        for kind in Kind:
+            self.results.web.append(measure_web(kind, Archive(), self.databases, _say))
 
     def _send(self, kind: Kind, readers: int) -> None:
         _say(f"a worker sends to {readers:,} readers, {kind}")

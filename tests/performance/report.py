@@ -1,14 +1,16 @@
-"""Results as tables: aligned for a terminal, and Markdown as they are."""
+"""All results on one page of Markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from tests.performance.databases import Kind
 from tests.performance.pushing import ENGINES, Result, Run, Way
 from tests.performance.starting import Sent
+from tests.performance.tables import NONE, figure, table
+from tests.performance.web import WebResults
+from tests.performance.web_report import web_tables
 
-NONE = "–"
 USUAL = 50_000  # readers of an issue whose first message should leave within 2 s
 FLAT = 0.05  # a worker's memory may differ by so much
 
@@ -21,6 +23,7 @@ class Results:
     fan_outs: dict[tuple[Kind, int], float] = field(default_factory=dict)  # seconds
     sent: dict[tuple[Kind, int], Sent] = field(default_factory=dict)
     editions: float | None = None  # a second
+    web: list[WebResults] = field(default_factory=list)
 
     def find(self, way: Way, like: Run) -> Result | None:
         """How another way did in the same circumstances, with one sender."""
@@ -44,31 +47,10 @@ def report(results: Results, facts: Iterable[tuple[str, str]]) -> str:
         parts.append(f"## {title}\n\n" + _pushed(list(some), results))
     if others := list(_others(results)):
         parts.append("## Starting, rendering, memory\n\n" + table(("what", "measured"), others))
+    parts += web_tables(results.web)
     if goals := list(_goals(results)):
         parts.append("## Goals\n\n" + table(("what", "goal", "measured", ""), goals))
     return "\n\n".join(parts) + "\n"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose columns are aligned; all but the first to the right if they hold figures."""
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    is_number = [
-        all(row[column] == NONE or row[column][:1].isdigit() for row in rows)
-        for column in range(len(head))
-    ]
-
-    def line(cells: Sequence[str]) -> str:
-        aligned = (
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(cells, widths, is_number, strict=True)
-        )
-        return f"| {' | '.join(aligned)} |"
-
-    rule = [
-        "-" * (width - 1) + (":" if right else "-")
-        for width, right in zip(widths, is_number, strict=True)
-    ]
-    return "\n".join([line(head), line(rule), *map(line, rows)])
 
 
 def _pushed(pushed: list[Result], results: Results) -> str:
@@ -84,12 +66,12 @@ def _pushed(pushed: list[Result], results: Results) -> str:
             f"{result.rate:.0f}",
             _share(result, results.find(Way.DRIVER, result.run)),
             _times(result, _best_of_smtplib(result, results)),
-            _figure(result.per_message(result.sender_cpu)),
-            _figure(result.per_message(result.database_cpu)),
-            _figure(result.per_message(result.sink_cpu)),
-            _figure(result.sender_peak),
-            _figure(result.database_peak),
-            _figure(result.sink_peak),
+            figure(result.per_message(result.sender_cpu)),
+            figure(result.per_message(result.database_cpu)),
+            figure(result.per_message(result.sink_cpu)),
+            figure(result.sender_peak),
+            figure(result.database_peak),
+            figure(result.sink_peak),
         ]
         for result in pushed
     ]
@@ -184,7 +166,3 @@ def _share(result: Result, whole: Result | None) -> str:
 
 def _times(result: Result, one: Result | None) -> str:
     return f"{result.rate / one.rate:.1f}" if one else NONE
-
-
-def _figure(value: float | None) -> str:
-    return f"{value:.0f}" if value else NONE

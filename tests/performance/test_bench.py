@@ -9,6 +9,7 @@ from tests.performance.databases import Databases, Kind
 from tests.performance.pushing import Result, Run, Way, measure, smtp_source
 from tests.performance.report import Results, report
 from tests.performance.starting import fan_out
+from tests.performance.web import Archive, measure_web
 
 MESSAGES = 60
 
@@ -49,6 +50,15 @@ def test_smtp_source_is_counted_too(databases):
 @pytest.mark.parametrize("kind", Kind)
 def test_readers_of_every_taste_get_a_delivery(kind, databases):
     assert fan_out(kind, 500, databases) > 0  # raises unless there is one for each
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_visitors_get_every_page_and_every_signup_is_written_down(kind, databases):
+    web = measure_web(kind, Archive(issues=90, readers=100, seconds=0.3), databases, say=print)
+
+    text = report(Results(web=[web]), [])
+    for what in ("issue page, any of the archive", "signup", "bare view"):
+        assert f"| {what} " in text
 
 
 def test_the_report_compares_what_was_measured_alike():

@@ -1,0 +1,56 @@
+"""A full archive: years of weekly issues, each as long as the samples, in two languages."""
+
+from datetime import UTC, datetime, time, timedelta
+
+from sqlalchemy import insert, literal, select
+
+from newsletter.database import db, transaction
+from newsletter.issues.editing import import_issue
+from newsletter.issues.lifecycle import IssueState
+from newsletter.issues.models import Article, Issue, Subject
+from tests.issue_files import sample
+
+WEEK = timedelta(weeks=1)
+LANGUAGES = ("en", "ar")
+
+
+def make_past_issues(number: int) -> None:
+    """So many issues that were sent, one a week, the newest as young as the sample."""
+    with transaction():
+        model = [import_issue(sample(language), now=datetime.now(UTC)) for language in LANGUAGES][
+            -1
+        ]
+    with transaction():
+        sent = {"state": IssueState.SENT, "created_at": model.created_at}
+        others = [n for n in range(1, number + 1) if n != model.number]
+        db.session.execute(
+            insert(Issue),
+            [_sent(model, n, weeks_ago=number - n) | sent for n in others],
+        )
+        _copy(Subject, model)
+        _copy(Article, model)
+        for name, value in _sent(model, model.number, weeks_ago=number - model.number).items():
+            setattr(model, name, value)
+        model.state = IssueState.SENT
+
+
+def _sent(model: Issue, number: int, *, weeks_ago: int) -> dict[str, object]:
+    """What an issue is that was sent so long ago."""
+    day = model.date - weeks_ago * WEEK
+    at = datetime.combine(day, time(7), UTC)
+    return {
+        "number": number,
+        "date": day,
+        "revised_at": at,
+        "sending_started_at": at,
+        "completed_at": at,
+    }
+
+
+def _copy(what: type[Subject | Article], model: Issue) -> None:
+    """Give every other issue what the model says."""
+    columns = [c for c in what.__table__.columns if c.name not in {"id", "issue_id"}]
+    names = ["issue_id", *(column.name for column in columns)]
+    said = select(Issue.id, *columns).join_from(what, Issue, literal(value=True))
+    chosen = said.where(what.issue_id == model.id, Issue.id != model.id)
+    db.session.execute(insert(what).from_select(names, chosen))
