@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import selectinload
 
 from newsletter.archive.public import IS_PUBLIC
 from newsletter.database import db
@@ -16,17 +16,11 @@ def slugs_in(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(slug for slug in slugs if slug))
 
 
-def sections_named(slugs: Iterable[str]) -> list[Section] | None:
-    """The sections of these slugs in their order, also retired ones; None if one is unknown."""
+def sections_named(slugs: Iterable[str], sections: Iterable[Section]) -> list[Section]:
+    """Those of all sections that have these slugs; none at all if a slug is nobody's."""
     wanted = set(slugs)
-    query = (
-        select(Section)
-        .where(Section.slug.in_(wanted))
-        .order_by(Section.position)
-        .options(joinedload(Section.titles))
-    )
-    found = list(db.session.scalars(query).unique())
-    return found if len(found) == len(wanted) else None
+    found = [section for section in sections if section.slug in wanted]
+    return found if len(found) == len(wanted) else []
 
 
 def newest_with(sections: Iterable[Section], limit: int) -> list[Issue]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flask import Response, abort
+from flask import Response, abort, g
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.archive import public
@@ -32,7 +32,7 @@ def choice_feed(choice: str) -> AnyResponse:
 
 
 def _feed_of(slugs: Sequence[str]) -> AnyResponse:
-    sections = sections_named(slugs) or abort(404)
+    sections = sections_named(slugs, g.sections) or abort(404)
     issues = newest_with(sections, ENTRIES)
     return _answer(feed_of_sections(issues, sections, page_language()))
 
