@@ -10,25 +10,33 @@ from newsletter import operation
 from newsletter.api import views as api
 from newsletter.archive import extract_views as _extract_views  # noqa: F401  # adds its pages
 from newsletter.archive import feed_views as _feed_views  # noqa: F401  # adds its pages
+from newsletter.archive import search as _archive_search  # noqa: F401  # the same
+from newsletter.archive import sitemap as _sitemap  # noqa: F401  # the same
 from newsletter.archive import views as archive
 from newsletter.background import init_background
 from newsletter.database import db, migrate
 from newsletter.delivery import tasks as _delivery_tasks  # noqa: F401  # registers its tasks
+from newsletter.delivery import traces as _delivery_traces  # noqa: F401  # tells what it holds
 from newsletter.desk import login
 from newsletter.desk import sending as _desk_sending  # noqa: F401  # adds its pages
 from newsletter.desk import steering as _desk_steering  # noqa: F401  # the same
 from newsletter.desk import tasks as _desk_tasks  # noqa: F401  # registers its tasks
 from newsletter.desk import views as desk
-from newsletter.limits import signup_limits_of
+from newsletter.limits import NetworkLimits
 from newsletter.links import Links
 from newsletter.mailbox import views as mailbox
 from newsletter.pages import Application, init_pages
 from newsletter.settings import LOOPBACK, Settings, load_settings
+from newsletter.subscribers import data_views as _data_views  # noqa: F401  # adds its pages
+from newsletter.subscribers import embed_views as _embed_views  # noqa: F401  # adds its pages
+from newsletter.subscribers import gate_views as _gate_views  # noqa: F401  # the same
 from newsletter.subscribers import leaving_views as _leaving_views  # noqa: F401  # adds its pages
+from newsletter.subscribers import never_again_views as _never_again_views  # noqa: F401  # the same
 from newsletter.subscribers import pages as subscribers
 from newsletter.subscribers import preference_views as _preference_views  # noqa: F401  # the same
 from newsletter.subscribers import tasks as _subscriber_tasks  # noqa: F401  # registers its tasks
 from newsletter.subscribers import views as _signup_views  # noqa: F401  # adds its pages
+from newsletter.subscribers.recent import Recent
 
 LARGEST_REQUEST = 2 * 1024 * 1024  # bytes; an issue file may have 1 MiB
 
@@ -40,7 +48,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.from_mapping(flask_config(settings))
     app.extensions["settings"] = settings
     app.extensions["links"] = Links(settings.secret_keys)
-    app.extensions["signup_limits"] = signup_limits_of(settings)
+    app.extensions["network_limits"] = NetworkLimits()
+    app.extensions["recent_signups"] = Recent()
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way

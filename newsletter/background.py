@@ -28,7 +28,10 @@ QUEUES = {
     "delivery.send_issue": ISSUES,
     "delivery.send_notices": NOTICES,
     "subscribers.answer_signups": NOTICES,
+    "subscribers.answer_address_changes": NOTICES,
+    "subscribers.answer_links_requests": NOTICES,
     "subscribers.forget_unconfirmed": UPKEEP,
+    "subscribers.forget_late_words": UPKEEP,
     "delivery.sweep_issues": UPKEEP,
     "delivery.start_scheduled": UPKEEP,
     "delivery.settle_doubts": UPKEEP,
@@ -43,7 +46,10 @@ CLOCK = {
     "desk.tell_editors": timedelta(seconds=30),
     "delivery.sweep_notices": timedelta(seconds=5),
     "subscribers.answer_signups": timedelta(seconds=15),
+    "subscribers.answer_address_changes": timedelta(seconds=15),
+    "subscribers.answer_links_requests": timedelta(seconds=15),
     "subscribers.forget_unconfirmed": timedelta(hours=1),
+    "subscribers.forget_late_words": timedelta(hours=1),
     "delivery.forget_notices": timedelta(hours=1),
 }
 

@@ -15,18 +15,24 @@ from newsletter.subscribers.pages import language_of, pages
 from newsletter.subscribers.unsubscribe import LONGEST_REASON, unsubscribe
 
 REASONS = ("too_much", "not_relevant", "unsafe", "other")
+HAVE_LEFT = (SubscriberState.UNSUBSCRIBED, SubscriberState.ERASED)
 ONE_CLICK = "One-Click"  # RFC 8058 section 3.1
 
 
 @pages.get("/unsubscribe/<token>", endpoint="unsubscribe")
 def unsubscribe_page(token: str) -> str:
     """The button to leave, and room for a reason that nobody has to give."""
-    subscriber_id, _issue_id = links().read(Purpose.UNSUBSCRIBE, token)
+    subscriber_id, issue_id = links().read(Purpose.UNSUBSCRIBE, token)
     g.language = language_of(subscriber_id)
     subscriber = db.session.get(Subscriber, subscriber_id)
-    has_left = subscriber is None or subscriber.state is SubscriberState.UNSUBSCRIBED
-    page = "goodbye" if has_left else "unsubscribe"
-    return render_template(f"subscribers/{page}.html", longest_reason=LONGEST_REASON)
+    if subscriber is None or subscriber.state in HAVE_LEFT:
+        return _goodbye(subscriber_id, issue_id)
+    return render_template(
+        "subscribers/unsubscribe.html",
+        longest_reason=LONGEST_REASON,
+        reads=subscriber.state is SubscriberState.CONFIRMED,
+        preferences_token=links().token(Purpose.PREFERENCES, subscriber_id, issue_id),
+    )
 
 
 @pages.post("/unsubscribe/<token>")
@@ -44,7 +50,20 @@ def leave(token: str) -> str:
             now=datetime.now(UTC),
         )
     hint("delivery.send_notices")
-    return render_template("subscribers/goodbye.html")
+    return _goodbye(subscriber_id, issue_id)
+
+
+def _goodbye(subscriber_id: int, issue_id: int) -> str:
+    """It is done, also for somebody whom we know nothing about any more."""
+    subscriber = db.session.get(Subscriber, subscriber_id)
+    if subscriber is not None and subscriber.state is SubscriberState.ERASED:
+        return render_template("refusals/erased.html")
+    return render_template(
+        "subscribers/goodbye.html",
+        longest_reason=LONGEST_REASON,
+        is_known=subscriber is not None,
+        preferences_token=links().token(Purpose.PREFERENCES, subscriber_id, issue_id),
+    )
 
 
 def _form_or_nothing() -> MultiDict[str, str]:

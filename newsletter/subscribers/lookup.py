@@ -4,11 +4,11 @@ On PostgreSQL a held row is locked until the transaction ends; on SQLite a write
 What is held is read anew, so that a decision never rests on what another process has changed.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.database import Base, db, is_sqlite
@@ -33,13 +33,18 @@ def hold_address(address_key: str) -> Subscriber | None:
 
 
 def hold_addresses(address_keys: Collection[str]) -> dict[str, Subscriber]:
-    """Those of many addresses that are known, by their keys, to be changed.
+    """Those of many addresses that are known, by their keys, to be changed."""
+    held = hold_all(Subscriber.address_key.in_(address_keys))
+    return {found.address_key: found for found in held if found.address_key is not None}
+
+
+def hold_all(which: ColumnElement[bool]) -> Sequence[Subscriber]:
+    """All subscribers that a condition names, to be changed.
 
     Held in one order, so that two who hold many never wait for each other.
     """
-    query = select(Subscriber).where(Subscriber.address_key.in_(address_keys))
-    held = db.session.scalars(_held(query.order_by(Subscriber.id)))
-    return {found.address_key: found for found in held if found.address_key is not None}
+    query = select(Subscriber).where(which).order_by(Subscriber.id)
+    return db.session.scalars(_held(query)).all()
 
 
 def hold_or_create(address: str, address_key: str, now: datetime) -> Subscriber:

@@ -5,25 +5,9 @@ from datetime import datetime
 from newsletter.database import db
 from newsletter.errors import NewsletterError
 from newsletter.issues.models import Format
-from newsletter.subscribers.lookup import hold
-from newsletter.subscribers.models import (
-    ConsentEvent,
-    ConsentKind,
-    Subscriber,
-    SubscriberState,
-    Subscription,
-)
+from newsletter.subscribers.models import ConsentEvent, ConsentKind, Subscriber
+from newsletter.subscribers.readers import chosen_by, hold_reader
 from newsletter.subscribers.wishes import Wish
-
-
-class NotSubscribed(NewsletterError):
-    """There is nothing to choose for somebody who has left."""
-
-    page = "not_subscribed"
-    status = 410
-
-    def __init__(self) -> None:
-        super().__init__("You are not subscribed (any more), so there is nothing to choose.")
 
 
 class UnknownFormat(NewsletterError):
@@ -32,16 +16,12 @@ class UnknownFormat(NewsletterError):
     page = "unknown_format"
 
 
-def preferences_of(subscriber_id: int) -> Subscription:
-    """What somebody has chosen, to be looked at; raises `NotSubscribed`."""
-    return _chosen_by(db.session.get(Subscriber, subscriber_id))
-
-
 def change_preferences(
     subscriber_id: int, wish: Wish, chosen_format: Format, *, source: str, now: datetime
-) -> Subscription:
-    """Choose anew, from the next issue on; raises `NotSubscribed`."""
-    subscription = _chosen_by(hold(subscriber_id))
+) -> Subscriber:
+    """Choose anew, from the next issue on; raises `NotSubscribed` and `Erased`."""
+    subscriber = hold_reader(subscriber_id)
+    subscription = chosen_by(subscriber)
     subscription.choice = wish.choice
     subscription.language = wish.language
     subscription.format = chosen_format
@@ -56,7 +36,7 @@ def change_preferences(
                 choice=wish.choice,
             )
         )
-    return subscription
+    return subscriber
 
 
 def read_format(name: str) -> Format:
@@ -65,11 +45,3 @@ def read_format(name: str) -> Format:
         return Format(name)
     except ValueError:
         raise UnknownFormat("There is no such format: choose html or text.") from None
-
-
-def _chosen_by(subscriber: Subscriber | None) -> Subscription:
-    if subscriber is None or subscriber.state is not SubscriberState.CONFIRMED:
-        raise NotSubscribed
-    if subscriber.subscription is None:
-        raise NotSubscribed
-    return subscriber.subscription

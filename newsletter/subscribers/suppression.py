@@ -25,17 +25,7 @@ def suppress(address_key: str, reason: SuppressionReason, *, source: str, now: d
     subscriber = hold_address(address_key)  # first, as whoever confirms does
     if reason_of(address_key) in {reason, *FOR_GOOD}:
         return
-    row = {
-        "address_hash": hashes(HashPurpose.SUPPRESSION, address_key)[0],
-        "reason": reason,
-        "suppressed_at": now,
-    }
-    db.session.execute(insert_unless_there(Suppression), [row])
-    db.session.execute(
-        update(Suppression)
-        .where(_is_of(address_key), Suppression.reason.not_in(FOR_GOOD))
-        .values(reason=reason)
-    )
+    remember(address_key, reason, now)
     if subscriber is None:
         return
     subscriber.suppressed_at = now
@@ -50,9 +40,24 @@ def suppress(address_key: str, reason: SuppressionReason, *, source: str, now: d
     )
 
 
+def remember(address_key: str, reason: SuppressionReason, now: datetime) -> None:
+    """Keep the hash of a held address with a reason, unless there is one for good already."""
+    row = {
+        "address_hash": hashes(HashPurpose.SUPPRESSION, address_key)[0],
+        "reason": reason,
+        "suppressed_at": now,
+    }
+    db.session.execute(insert_unless_there(Suppression), [row])
+    db.session.execute(
+        update(Suppression)
+        .where(is_of(address_key), Suppression.reason.not_in(FOR_GOOD))
+        .values(reason=reason)
+    )
+
+
 def reason_of(address_key: str) -> SuppressionReason | None:
     """Why no issue may go to an address, or None if it may."""
-    reasons = db.session.scalars(select(Suppression.reason).where(_is_of(address_key))).all()
+    reasons = db.session.scalars(select(Suppression.reason).where(is_of(address_key))).all()
     return next((reason for reason in reasons if reason in FOR_GOOD), next(iter(reasons), None))
 
 
@@ -70,9 +75,10 @@ def suppressed_among(address_keys: list[str]) -> set[str]:
 def lift(address_key: str) -> None:
     """Forget a hard bounce or an erasure: the mailbox lives, and its owner has come back."""
     db.session.execute(
-        delete(Suppression).where(_is_of(address_key), Suppression.reason.not_in(FOR_GOOD))
+        delete(Suppression).where(is_of(address_key), Suppression.reason.not_in(FOR_GOOD))
     )
 
 
-def _is_of(address_key: str) -> ColumnElement[bool]:
+def is_of(address_key: str) -> ColumnElement[bool]:
+    """The condition that a suppression is of this address, under whichever key."""
     return Suppression.address_hash.in_(hashes(HashPurpose.SUPPRESSION, address_key))

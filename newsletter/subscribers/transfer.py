@@ -234,8 +234,10 @@ def _record(entries: list[Entry], ids: dict[str, int]) -> None:
 
 
 def _page_of_subscribers(after: int) -> Sequence[Subscriber]:
-    query = select(Subscriber).where(Subscriber.id > after).order_by(Subscriber.id)
-    return db.session.scalars(query.limit(CHUNK)).all()
+    query = select(Subscriber).where(
+        Subscriber.id > after, Subscriber.state != SubscriberState.ERASED
+    )
+    return db.session.scalars(query.order_by(Subscriber.id).limit(CHUNK)).all()
 
 
 def _consents(subscriber_ids: list[int]) -> dict[int, ConsentEvent]:

@@ -32,10 +32,10 @@ def unsubscribe(
     """Send this subscriber nothing more, and say goodbye once.
 
     `issue_id` names the issue whose mail it came from; one we no longer know is left out. A
-    reason may also be given later. Somebody unknown is gone already, which is what was asked.
+    reason may also be given later. Somebody unknown or erased is gone already, as was asked.
     """
     subscriber = hold(subscriber_id)
-    if subscriber is None:
+    if subscriber is None or subscriber.state is SubscriberState.ERASED:
         return
     if subscriber.state is SubscriberState.UNSUBSCRIBED:
         _add_reason(subscriber, _tidy(reason))
@@ -43,6 +43,7 @@ def unsubscribe(
     was_confirmed = subscriber.state is SubscriberState.CONFIRMED
     subscriber.state = SubscriberState.UNSUBSCRIBED
     subscriber.unsubscribed_at = now
+    subscriber.paused_until = None
     db.session.add(
         ConsentEvent(
             subscriber_id=subscriber.id,
