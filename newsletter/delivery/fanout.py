@@ -22,6 +22,7 @@ from newsletter.issues import preflight
 from newsletter.issues.editions import issue_choice
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Edition, Format, Issue
+from newsletter.locales import LANGUAGES
 from newsletter.pages import settings
 from newsletter.subscribers.models import Subscriber, SubscriberState, Subscription
 
@@ -63,7 +64,7 @@ class Audience:
 
     @property
     def by_language(self) -> Counter[str]:
-        """How many read it in each language."""
+        """How many read each language, whether the issue is written in it or not."""
         return self._by("language")
 
     @property
@@ -113,7 +114,10 @@ def start_sending(issue_id: int, *, now: datetime) -> Issue:
 
 
 def _takers(issue: Issue, now: datetime) -> Subquery:
-    """Everybody who gets the issue today, with the language, choice and format of their edition."""
+    """Everybody who gets the issue today, with the language, choice and format of their edition.
+
+    The language is their own, whatever the issue is written in: their edition says so.
+    """
     default = literal(settings().default_language)
     language = Subscription.language
     bits = literal(issue_choice(issue), Subscription.choice.type)
@@ -124,7 +128,7 @@ def _takers(issue: Issue, now: datetime) -> Subquery:
     return (
         select(
             Subscriber.id.label("subscriber_id"),
-            case((language.in_(issue.languages), language), else_=default).label("language"),
+            case((language.in_(LANGUAGES), language), else_=default).label("language"),
             choice.label("choice"),
             Subscription.format.label("format"),
         )

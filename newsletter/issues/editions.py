@@ -1,4 +1,4 @@
-"""Render an issue once for all who read it in the same language, sections and format.
+"""Render an issue once for all who read the same language, sections and format.
 
 Everything that differs between readers of one edition is a hole in its finished bytes, so that
 sending it to one reader more renders, parses and encodes nothing.
@@ -83,12 +83,16 @@ def issue_head(issue: Issue, language: str) -> contents.IssueHead:
         subject=words.subject,
         preheader=words.preheader,
         url=absolute_url("archive.issue", language, number=issue.number),
+        language=words.language,
+        direction=direction(words.language),
     )
 
 
 def render_edition(issue: Issue, language: str, choice: int, format: Format) -> RenderedEdition:  # noqa: A002 - the word of the field
     """Render and compose one edition; sections without an article are left out of the choice.
 
+    `language` is that of its readers. What was not written in it they get in another, and the
+    mail says so in theirs.
     Raises `NothingChosen` if nothing is left, `UnreadableMarkup` and `UnfitForMail` for texts
     that cannot be sent.
     """

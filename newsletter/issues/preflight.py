@@ -136,7 +136,11 @@ def _untranslated(issue: Issue) -> Iterator[str]:
     for language in LANGUAGES:
         name = _name(language)
         if language not in issue.languages:
-            yield f"There is no {name} text: readers of {name} get the articles of other languages."
+            other = _name(settings().default_language)
+            yield (
+                f"There is no {name} text: readers of {name} get the {other} one, with a line that"
+                " says so."
+            )
             continue
         for article in articles_in(issue, language):
             if article.language != language:

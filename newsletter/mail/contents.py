@@ -26,13 +26,18 @@ class Publication:
 
 @dataclass(frozen=True)
 class IssueHead:
-    """An issue as it is announced: its number, its day, what it is about and where it stands."""
+    """An issue as it is announced: its number, its day, what it is about and where it stands.
+
+    Subject and preheader are in `language`, which may not be that of the mail.
+    """
 
     number: int
     date: date
     subject: str
     preheader: str  # may be empty
     url: str  # the full report on the web
+    language: str
+    direction: Direction
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from newsletter.database import db
 from newsletter.issues import choice as choices
+from newsletter.issues.editions import issue_head
 from newsletter.issues.models import Issue
 from newsletter.issues.sections import standing_sections
 from newsletter.links import Purpose
@@ -13,7 +14,7 @@ from newsletter.locales import LANGUAGES
 from newsletter.mail.contents import IssueHead
 from newsletter.mail.publication import publication
 from newsletter.mail.rendering import RenderedMail, render_mail
-from newsletter.pages import absolute_url, links, settings
+from newsletter.pages import links, settings
 from newsletter.subscribers.models import AddressChange, Signup, Subscriber, Subscription
 
 
@@ -102,13 +103,4 @@ def _latest_issue(language: str) -> IssueHead | None:
         .order_by(Issue.number.desc())
         .limit(1)
     ).one_or_none()
-    if issue is None:
-        return None
-    words = issue.subject(language, settings().default_language)
-    return IssueHead(
-        number=issue.number,
-        date=issue.date,
-        subject=words.subject,
-        preheader=words.preheader,
-        url=absolute_url("archive.issue", language, number=issue.number),
-    )
+    return None if issue is None else issue_head(issue, language)

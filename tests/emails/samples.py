@@ -63,6 +63,8 @@ ISSUES = {
         subject="Derna under siege",
         preheader="The blockade tightens, and an oil trail leads to Sicily",
         url=f"{SITE}/issues/87",
+        language="en",
+        direction="ltr",
     ),
     "ar": IssueHead(
         number=87,
@@ -70,6 +72,8 @@ ISSUES = {
         subject="درنة تحت الحصار",
         preheader="الحصار يشتد، وخيط من النفط المهرّب يقود إلى صقلية",
         url=f"{SITE}/ar/issues/87",
+        language="ar",
+        direction="rtl",
     ),
 }
 

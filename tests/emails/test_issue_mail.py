@@ -11,6 +11,7 @@ from newsletter.mail.rendering import RenderedMail, RenderingError, render_mail
 from tests.emails.pages import Page
 from tests.emails.samples import (
     COALITION,
+    ISSUES,
     SECTIONS,
     SICILY,
     SIEGE,
@@ -19,6 +20,8 @@ from tests.emails.samples import (
     context_of,
     safe,
 )
+
+ARABIC = [each for each in articles("ar") if each.language == "ar"]
 
 
 def issue_mail(language: str = "en", **changes: Any) -> RenderedMail:
@@ -110,9 +113,7 @@ def test_without_a_preheader_the_inbox_shows_the_subject():
 
 
 def test_an_arabic_edition_runs_from_right_to_left_throughout():
-    arabic = [each for each in articles("ar") if each.language == "ar"]
-
-    html = issue_mail("ar", articles=arabic).html
+    html = issue_mail("ar", articles=ARABIC).html
 
     assert "direction:rtl" in html
     assert "direction:ltr" not in html
@@ -130,10 +131,25 @@ def test_an_english_article_in_an_arabic_edition_keeps_its_own_direction():
     assert "الإنجليزية" in page.text
 
 
-def test_arabic_is_neither_spaced_nor_slanted():
-    arabic = [each for each in articles("ar") if each.language == "ar"]
+def test_an_issue_that_lacks_the_readers_language_says_so_and_keeps_its_own_direction():
+    mail = issue_mail("ar", issue=ISSUES["en"], articles=ARABIC)
 
-    html = issue_mail("ar", articles=arabic).html
+    page = Page(mail.html)
+    (heading,) = page.all("h1")
+    assert (heading["lang"], heading["dir"]) == ("en", "ltr")
+    for shown in (page.text, mail.text):
+        assert "العربية" in shown
+        assert "الإنجليزية" in shown
+
+
+def test_an_issue_in_the_readers_language_makes_no_words_about_it():
+    mail = issue_mail("ar", articles=ARABIC)
+
+    assert "الإنجليزية" not in mail.text + Page(mail.html).text
+
+
+def test_arabic_is_neither_spaced_nor_slanted():
+    html = issue_mail("ar", articles=ARABIC).html
 
     assert "letter-spacing" not in html
     assert '<em style="font-style:normal;font-weight:bold">' in html

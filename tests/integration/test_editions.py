@@ -11,6 +11,7 @@ from threading import Event
 
 import pytest
 from flask import Flask
+from flask_babel import force_locale, gettext
 
 from newsletter.database import db, transaction
 from newsletter.issues import choice as choices
@@ -33,6 +34,7 @@ from tests.issue_files import issue_file, sample
 
 NOW = datetime(2026, 11, 17, 9, tzinfo=UTC)
 EDITIONS = list(product(("en", "ar"), Format))
+NOT_WRITTEN = "This issue was not written in %(theirs)s. You receive it in %(ours)s."
 LOADING = {"src", "srcset", "background", "poster", "data"}
 
 READER = {
@@ -202,6 +204,19 @@ def test_an_issue_without_a_text_in_a_language_is_read_in_the_default_one(app):
     assert edition.subject == "Only in English"
     assert "Eleven incidents" in edition.text
     assert "/ar/issues/87" in edition.text
+    with force_locale("ar"):
+        line = gettext(NOT_WRITTEN, theirs="العربية", ours="الإنجليزية")
+    for shown in (edition.text, Page(edition.html or "").words):
+        assert line in " ".join(shown.split())
+
+
+def test_who_can_read_the_issue_is_not_told_what_it_lacks(issue):
+    for language in ("en", "ar"):
+        edition = render_edition(issue, language, choices.ALL, Format.HTML)
+
+        with force_locale(language):
+            line = gettext(NOT_WRITTEN, theirs="|", ours="|")
+        assert line.partition("|")[0] not in edition.text + (edition.html or "")
 
 
 def test_an_article_in_another_language_alone_is_better_than_an_empty_mail(app):

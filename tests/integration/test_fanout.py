@@ -62,10 +62,22 @@ def test_without_redis_the_sending_starts_and_that_is_said_once(app, tmp_path, c
     assert len([r for r in caplog.records if "no hint" in r.getMessage()]) == 1
 
 
-def test_a_language_that_the_issue_is_not_written_in_falls_back(app):
+def test_readers_of_a_language_that_the_issue_lacks_get_an_edition_of_their_own(app):
     with transaction():
         issue = make_issue(languages=("en",))
         make_subscriber("arabic@example.org", language="ar")
+        make_subscriber("english@example.org", language="en")
+
+    send_now(issue.id, now=NOON)
+
+    languages = {address: edition[0] for address, edition in readers_of(issue).items()}
+    assert languages == {"arabic@example.org": "ar", "english@example.org": "en"}
+
+
+def test_readers_of_a_language_that_is_offered_no_longer_get_the_default_one(app):
+    with transaction():
+        issue = make_issue(languages=("en",))
+        make_subscriber(language="fr")
 
     send_now(issue.id, now=NOON)
 

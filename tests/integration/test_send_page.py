@@ -60,7 +60,7 @@ def test_the_last_page_says_who_will_get_it_and_what_they_will_see(app, readers)
     page = words(at_the_desk(app).get(SEND).text)
 
     assert "Send it to 4 readers" in page
-    assert "Language of the mail English 3 Arabic 1" in page
+    assert "Language of the readers English 3 Arabic 1" in page
     assert "Sections All sections of the issue 3 Western Response 1" in page
     assert "Format HTML with plain text 3 Plain text alone 1" in page
     assert "All together 4" in page
