@@ -18,7 +18,7 @@ from newsletter.delivery import steering
 from newsletter.delivery.models import Batch, Delivery, DeliveryState, SenderSlot, Tally
 from newsletter.errors import NewsletterError
 from newsletter.issues import choice as choices
-from newsletter.issues import preflight
+from newsletter.issues import preflight, search
 from newsletter.issues.editions import issue_choice
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Edition, Format, Issue
@@ -109,6 +109,7 @@ def start_sending(issue_id: int, *, now: datetime) -> Issue:
     if deliveries != readers.total:
         raise RuntimeError("the readers changed during fan-out: it needs a snapshot")
     _make_tallies(issue, deliveries)
+    search.index(issue.id)
     steering.complete(issue.id, now=now)
     return db.session.get_one(Issue, issue_id, populate_existing=True)
 
