@@ -10,9 +10,11 @@ from newsletter.background import hint
 from newsletter.cli.nouns import Interrupted, Noun, Refusal, now
 from newsletter.database import transaction
 from newsletter.mail.addresses import parse_address
+from newsletter.subscribers.erasure import erase as erase_subscriber
 from newsletter.subscribers.import_file import read_lines
 from newsletter.subscribers.lookup import find
 from newsletter.subscribers.models import Subscriber
+from newsletter.subscribers.pausing import pauses_until
 from newsletter.subscribers.record import describe
 from newsletter.subscribers.transfer import Import, ImportReport, export_subscribers, in_chunks
 from newsletter.subscribers.unsubscribe import unsubscribe as unsubscribe_subscriber
@@ -64,6 +66,8 @@ def show(address: str) -> None:
         raise _stranger(address)
     if found := record.subscriber:
         click.echo(f"{found.address}  {found.state}")
+        if day := pauses_until(found, now=now()):
+            click.echo(f"paused until {day}")
     if record.suppressed:
         click.echo(f"{address}  suppressed: {record.suppressed}")
     if chosen := record.subscription:
@@ -85,6 +89,19 @@ def unsubscribe(address: str) -> None:
         unsubscribe_subscriber(found.id, None, source=SOURCE, now=now())
     hint("delivery.send_notices")
     click.echo(f"{found.address} has left.")
+
+
+@subscriber.verb
+@click.argument("address")
+def erase(address: str) -> None:
+    """Erase all that we hold about somebody who asked for it; it can't be undone.
+
+    Only a keyed hash of the address stays, which keeps it off any list brought in later.
+    """
+    found = _find(address)
+    with transaction():
+        erase_subscriber(found.id, source=SOURCE, now=now())
+    click.echo("Erased; a keyed hash of the address is all that stays.")
 
 
 def _import(path: Path) -> ImportReport:
