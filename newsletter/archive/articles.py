@@ -1,16 +1,22 @@
 """An article as HTML: on a page, where wide tables scroll by themselves, and in a feed."""
 
+import re
 from functools import lru_cache
+from itertools import pairwise
+from textwrap import shorten
 
 from flask_babel import gettext
 from markupsafe import Markup
 
+from newsletter.issues.markdown import parse, words
 from newsletter.issues.markup import to_html
 from newsletter.issues.models import Article
 from newsletter.locales import Direction, direction
 from newsletter.pages import settings
 
 KEPT = 256  # articles; a hundred kilobytes each at the very most, in practice ten
+LONGEST_OPENING = 240  # characters
+NOTE = re.compile(r"\[\^[^\]\s]+\]")  # refers to a footnote
 
 
 def on_page(article: Article) -> Markup:
@@ -23,6 +29,15 @@ def on_page(article: Article) -> Markup:
 def in_feed(article: Article, url: str) -> Markup:
     """The body for a feed, away from its page: footnotes lead to the issue's page at `url`."""
     return _html(article).replace('<a href="#', Markup('<a href="{}#').format(url))
+
+
+@lru_cache(maxsize=4 * KEPT)
+def opening(markdown: str) -> str:
+    """The words that an article begins with; the end of its Markdown may be missing."""
+    pairs = pairwise(parse(NOTE.sub("", markdown)))
+    first = next((inline for start, inline in pairs if start.type == "paragraph_open"), None)
+    text = "" if first is None else words(first.children or ())
+    return shorten(text, LONGEST_OPENING, placeholder=" …")
 
 
 def _html(article: Article) -> Markup:

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import defer, joinedload, selectinload
 
 from newsletter.database import db
-from newsletter.issues.models import Article, Issue
+from newsletter.issues.models import Article, Issue, Section
 
 IS_PUBLIC = Issue.sending_started_at.is_not(None)
+# Pages know the titles already, from `archive.sections.all_sections`; others load them one by one.
+ITS_SECTION = joinedload(Article.section).lazyload(Section.titles)
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ def public_issue(number: int) -> Shelved | None:
     query = (
         select(Issue, earlier.scalar_subquery(), later.scalar_subquery())
         .where(IS_PUBLIC, Issue.number == number)
-        .options(joinedload(Issue.subjects), selectinload(Issue.articles))
+        .options(joinedload(Issue.subjects), selectinload(Issue.articles).options(ITS_SECTION))
     )
     found = db.session.execute(query).unique().one_or_none()
     return None if found is None else Shelved(*found)
@@ -36,13 +38,13 @@ def public_issue(number: int) -> Shelved | None:
 
 def newest_in_full(limit: int) -> list[Issue]:
     """The newest public issues with their articles, newest first."""
-    articles = selectinload(Issue.articles)
+    articles = selectinload(Issue.articles).options(ITS_SECTION)
     return _found(_newest_first().limit(limit).options(articles))
 
 
 def newest_headlines(limit: int) -> list[Issue]:
-    """The same, without the long texts of the articles."""
-    articles = selectinload(Issue.articles).defer(Article.body)
+    """The same in one statement, without the long texts of the articles."""
+    articles = joinedload(Issue.articles).options(ITS_SECTION, defer(Article.body))
     return _found(_newest_first().limit(limit).options(articles))
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from flask import abort, make_response, render_template
-from flask_babel import gettext
+from flask import abort, current_app, g, make_response, render_template, request
+from flask_babel import force_locale, gettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.archive import public
-from newsletter.archive.articles import on_page
+from newsletter.archive import sections as shelves
+from newsletter.archive.articles import on_page, opening
 from newsletter.archive.feeds import last_change
 from newsletter.archive.keeping import kept
 from newsletter.issues.editions import articles_in
@@ -16,12 +17,19 @@ from newsletter.issues.front_matter import HIGHEST_NUMBER
 from newsletter.issues.models import Issue
 from newsletter.issues.sections import title_in
 from newsletter.locales import LANGUAGES
-from newsletter.pages import ReaderPages, absolute_url, page_language, settings
+from newsletter.pages import ReaderPages, absolute_url, language_name, page_language, settings
 
 EARLIER = 3  # issues on the front page, besides the latest
+NEWEST = HIGHEST_NUMBER + 1  # before this one there is every issue
 NUMBER = f"int(max={HIGHEST_NUMBER})"
 
 pages = ReaderPages("archive", __name__)
+
+
+@pages.before_request
+def know_the_sections() -> None:
+    """Every page of the archive has them in its head, and what it loads after needs them."""
+    g.sections = shelves.all_sections()
 
 
 @pages.page("/")
@@ -33,6 +41,7 @@ def front() -> str:
         "archive/front.html",
         **shown,
         earlier=newest[1:],
+        hints=_hints(),
         description=gettext(
             "%(name)s is a weekly report in sections. Read it here, or have it sent to you.",
             name=settings().publication_name,
@@ -42,17 +51,19 @@ def front() -> str:
 
 
 @pages.page("/issues/")
-def issues() -> str:
+def issues() -> AnyResponse:
     """Every public issue, newest first, by year."""
+    newest = public.all_issues()
     years: dict[int, list[Issue]] = {}
-    for issue in public.all_issues():
+    for issue in newest:
         years.setdefault(issue.date.year, []).append(issue)
-    return render_template(
+    html = render_template(
         "archive/issues.html",
         years=years,
         description=gettext("Every issue of %(name)s.", name=settings().publication_name),
         addresses=_addresses("archive.issues", LANGUAGES),
     )
+    return kept(make_response(html), max(map(last_change, newest), default=None))
 
 
 @pages.page(f"/issues/<{NUMBER}:number>")
@@ -88,6 +99,47 @@ def section(number: int, slug: str) -> AnyResponse:
         addresses=_addresses("archive.section", spoken, number=number, slug=slug),
     )
     return kept(make_response(html), last_change(found.issue))
+
+
+@pages.page("/sections/<slug>")
+def section_articles(slug: str) -> AnyResponse:
+    """What every public issue said in a section, newest first; also in one that was retired."""
+    section = next((one for one in g.sections if one.slug == slug), None) or abort(404)
+    before = min(max(request.args.get("before", NEWEST, type=int), 0), NEWEST)
+    place = {} if before == NEWEST else {"before": before}
+    page = shelves.articles_of(section, (page_language(), settings().default_language), before)
+    title = section.title(page_language())
+    html = render_template(
+        "archive/section_articles.html",
+        section=section,
+        page=page,
+        is_newest=not place,
+        opening=opening,
+        description=gettext(
+            "%(section)s in %(name)s: every article, newest first.",
+            section=title,
+            name=settings().publication_name,
+        ),
+        addresses=_addresses("archive.section_articles", LANGUAGES, slug=slug, **place),
+    )
+    return kept(
+        make_response(html), max((last_change(e.issue) for e in page.entries), default=None)
+    )
+
+
+@pages.app_template_test("page")
+def _is_there(endpoint: str) -> bool:
+    return endpoint in current_app.view_functions
+
+
+def _hints() -> dict[str, str]:
+    """For each other language a line that says in it that this page is there, too."""
+    hints = {}
+    for tag in LANGUAGES:
+        if tag != page_language():
+            with force_locale(tag):
+                hints[tag] = gettext("This page in %(language)s", language=language_name(tag))
+    return hints
 
 
 def _what_it_says(issue: Issue) -> dict[str, Any]:

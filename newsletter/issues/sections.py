@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
 from newsletter.database import db
 from newsletter.issues.models import Issue, Section, SectionTitle
@@ -53,7 +54,7 @@ STANDARD = (
 def standing_sections() -> list[Section]:
     """The sections of today, in their order."""
     query = select(Section).where(Section.retired_at.is_(None)).order_by(Section.position)
-    return list(db.session.scalars(query))
+    return list(db.session.scalars(query.options(joinedload(Section.titles))).unique())
 
 
 def section_names() -> dict[str, str]:

@@ -107,7 +107,9 @@ def test_all_issues_stand_newest_first_under_their_years(client):
 
     page = text_of(client, "/issues/")
 
-    places = [page.index(word) for word in (">2026<", "Newest", "Newer", ">2025<", "Old<")]
+    places = [
+        page.index(word) for word in ('"year-2026"', "Newest", "Newer", '"year-2025"', "Old<")
+    ]
     assert places == sorted(places)
 
 
@@ -193,8 +195,9 @@ def test_an_issue_keeps_the_titles_of_its_day(client):
 
     page = text_of(client, "/issues/87")
 
-    assert "Western Response" in page
-    assert "Renamed since" not in page
+    report = page[page.index("<main") :]
+    assert "Western Response" in report
+    assert "Renamed since" not in report
 
 
 def test_an_issue_stays_public_when_its_sending_is_paused(client):
@@ -259,34 +262,6 @@ def test_a_new_neighbour_changes_the_tag_of_a_page(client):
     publish_week(87)
 
     assert client.get("/issues/86", headers={"If-None-Match": first}).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("path", "most"),
-    [
-        ("/", 5),
-        ("/issues/", 1),
-        ("/issues/87", 3),
-        ("/issues/87/isis-in-action", 3),
-        ("/feed.xml", 3),
-    ],
-)
-def test_a_page_asks_the_database_little_however_many_issues_there_are(client, path, most):
-    for number in range(80, 87):
-        publish_week(number)
-    publish_sample()
-    db.session.remove()
-    statements = []
-
-    def note(_connection, _cursor, statement, *_rest):
-        statements.append(statement)
-
-    sa.event.listen(db.engine, "before_cursor_execute", note)
-    text_of(client, path)
-    sa.event.remove(db.engine, "before_cursor_execute", note)
-
-    asked = [statement for statement in statements if statement.startswith("SELECT")]
-    assert 0 < len(asked) <= most, asked
 
 
 def test_an_editors_words_are_text_wherever_they_stand(client):
