@@ -8,6 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from newsletter import operation
 from newsletter.api import views as api
+from newsletter.archive import about as _about  # noqa: F401  # adds its page
 from newsletter.archive import extract_views as _extract_views  # noqa: F401  # adds its pages
 from newsletter.archive import feed_views as _feed_views  # noqa: F401  # adds its pages
 from newsletter.archive import search as _archive_search  # noqa: F401  # the same
