@@ -1,4 +1,4 @@
-"""How many signups are taken an hour: per network, per recipient domain, and in all.
+"""How many requests to be written to one network may make in an hour.
 
 Counted in the memory of each web process and nowhere else: no IP address is kept in a database,
 a log or Redis. Decided before any address is looked up, so a refusal tells nothing about one.
@@ -16,14 +16,13 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from newsletter.errors import NewsletterError
-from newsletter.settings import Settings
 
 NETWORK_BITS = {4: 24, 6: 64}  # what one household or office has
 NOWHERE = "unknown"  # a visitor whose address the server does not know
 
 
 class TooMany(NewsletterError):
-    """So many signups at a time are not what readers do."""
+    """So many requests at a time are not what readers do."""
 
     page = "too_many"
     status = 429
@@ -34,53 +33,38 @@ class TooMany(NewsletterError):
         self.headers = {"Retry-After": str(retry_after)}
 
 
-class SignupLimits:
+class NetworkLimits:
     """The counters of one web process.
 
-    A refused signup counts nowhere, so there are never more counters than signups allowed in an
-    hour, and somebody who hammers does not prolong their own waiting.
+    A refused request is not counted, so somebody who hammers does not prolong their own waiting;
+    and as no more are let in than the ceilings of all together, there are never more counters.
     """
 
-    def __init__(
-        self, *, per_network: RateLimitItem, per_domain: RateLimitItem, in_all: RateLimitItem
-    ) -> None:
-        self._per_network = per_network
-        self._per_domain = per_domain
-        self._in_all = in_all
+    def __init__(self) -> None:
         self._counters = FixedWindowRateLimiter(MemoryStorage())
         self._lock = Lock()
 
-    def let_in(self, visitor: str | None, domain: str) -> None:
-        """Count one signup for a mailbox at `domain`; raises `TooMany`."""
-        counted = (
-            (self._in_all, "all"),
-            (self._per_domain, "domain", domain),
-            (self._per_network, "network", network_of(visitor)),
-        )
+    def let_in(self, visitor: str | None, most: RateLimitItem) -> None:
+        """Count one request; raises `TooMany`. Each limit has a count of its own."""
+        network = network_of(visitor)
         with self._lock:
-            for item, *names in counted:
-                if not self._counters.test(item, *names):
-                    raise TooMany(self._seconds_until_free(item, *names))
-            for item, *names in counted:
-                self._counters.hit(item, *names)
+            if not self._counters.test(most, network):
+                raise TooMany(self._seconds_until_free(most, network))
+            self._counters.hit(most, network)
 
-    def _seconds_until_free(self, item: RateLimitItem, *names: str) -> int:
-        until = self._counters.get_window_stats(item, *names).reset_time - time.time()
+    def _seconds_until_free(self, most: RateLimitItem, network: str) -> int:
+        until = self._counters.get_window_stats(most, network).reset_time - time.time()
         return max(1, math.ceil(until))
 
 
-def signup_limits_of(settings: Settings) -> SignupLimits:
-    """Counters as the operator wants them."""
-    return SignupLimits(
-        per_network=RateLimitItemPerHour(settings.signups_per_network_per_hour),
-        per_domain=RateLimitItemPerHour(settings.signups_per_domain_per_hour),
-        in_all=RateLimitItemPerHour(settings.signups_per_hour),
-    )
-
-
-def signup_limits() -> SignupLimits:
+def network_limits() -> NetworkLimits:
     """The counters of the running application."""
-    return cast(SignupLimits, current_app.extensions["signup_limits"])
+    return cast(NetworkLimits, current_app.extensions["network_limits"])
+
+
+def an_hour(most: int, what: str = "requests") -> RateLimitItem:
+    """So many of a kind in an hour."""
+    return RateLimitItemPerHour(most, namespace=what)
 
 
 def network_of(visitor: str | None) -> str:

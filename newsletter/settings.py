@@ -107,6 +107,15 @@ def _domain_limits(value: str) -> str:
     return value
 
 
+def _patterns(value: str) -> str:
+    for pattern in value.split():
+        if not pattern.isascii() or not pattern.isprintable() or pattern.count("@") > 1:
+            raise _refuse("must look like *@throwaway.example *.spam.example")
+        if not pattern.strip("*@."):
+            raise _refuse("has a pattern that blocks everybody")
+    return value
+
+
 def _one_line(value: str) -> str:
     if not value.strip() or not value.isprintable():
         raise _refuse("must be one line of text")
@@ -250,6 +259,7 @@ class Settings(BaseSettings):
     signups_per_network_per_hour: int = Field(default=60, ge=1)
     signups_per_domain_per_hour: int = Field(default=1000, ge=1)
     signups_per_hour: int = Field(default=5000, ge=1)
+    blocked_addresses: Annotated[str, AfterValidator(_patterns)] = ""
 
     @model_validator(mode="after")
     def _is_complete_for_production(self) -> Self:

@@ -17,13 +17,17 @@ class BadDocument(NewsletterError):
 
 
 class SubscriptionRequest(BaseModel):
-    """Who wants to get which sections in which language; no section means all."""
+    """Who wants to get which sections in which language; no section means all.
+
+    `stamp` is what an answer gave that asked for the request once more.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     address: Annotated[str, StringConstraints(max_length=2000)]
     sections: Annotated[list[Word], Field(max_length=MOST_SECTIONS)] = []
     language: Word | None = None
+    stamp: Word = ""
 
 
 def read_subscription_request(body: bytes) -> SubscriptionRequest:

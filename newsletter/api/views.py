@@ -4,11 +4,13 @@ Refusals are problem documents (RFC 9457).
 """
 
 from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import UnsupportedMediaType
 
 from newsletter.api.schemas import read_subscription_request
 from newsletter.pages import settings
-from newsletter.subscribers.entrance import take_signup
+from newsletter.subscribers.entrance import Asked, OnceMore, take_signup
 
+JSON = "application/json"
 WORDING = "(asked by a program, which has shown words of its own)"
 ACCEPTED = {
     "status": "accepted",
@@ -20,13 +22,39 @@ pages = Blueprint("api", __name__, url_prefix="/api/v1")
 
 @pages.post("/subscriptions")
 def subscriptions() -> tuple[Response, int]:
-    """Take a signup; the answer is the same for every address."""
+    """Take a signup; the answer is the same for every address.
+
+    Only JSON that says so is taken: a page of another site can't make its visitors' browsers send
+    it without asking us first, and we do not answer such questions (no CORS).
+    """
+    if request.mimetype != JSON:
+        raise UnsupportedMediaType(f"Please send {JSON}.")
     wanted = read_subscription_request(request.get_data())
     take_signup(
-        wanted.address,
-        wanted.sections,
-        wanted.language or settings().default_language,
+        Asked(
+            wanted.address,
+            tuple(wanted.sections),
+            wanted.language or settings().default_language,
+            wanted.stamp,
+        ),
         source="api",
         wording=WORDING,
+        is_form=False,
     )
     return jsonify(ACCEPTED), 202
+
+
+@pages.errorhandler(OnceMore)
+def ask_once_more(error: OnceMore) -> Response:
+    """During an attack: a problem document with the stamp that the repeated request needs."""
+    response = jsonify(
+        type=f"urn:newsletter:{error.page}",
+        title="Please repeat this request",
+        status=error.status,
+        detail=str(error),
+        stamp=error.stamp,
+    )
+    response.status_code = error.status
+    response.content_type = "application/problem+json"
+    response.headers.update({**error.headers, "Cache-Control": "no-store"})
+    return response

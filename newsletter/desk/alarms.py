@@ -1,7 +1,7 @@
-"""Tell the editors by mail when an issue needs them: once for each time it does.
+"""Tell the editors by mail when an issue needs them, and of attacks: once for each time.
 
-That is when it paused by itself, when it could not go out at its time, and when its time passed so
-long ago that somebody has to say whether it still goes.
+An issue needs them when it paused by itself, when it could not go out at its time, and when its
+time passed so long ago that somebody has to say whether it still goes.
 """
 
 import logging
@@ -20,12 +20,17 @@ from newsletter.mail.rendering import RenderedMail, render_mail
 from newsletter.notices.models import NoticeKind
 from newsletter.notices.owing import owe
 from newsletter.pages import absolute_url, settings
+from newsletter.subscribers.models import SignupAttack
 
 log = logging.getLogger(__name__)
 
 
 def tell_editors(*, now: datetime) -> int:
-    """Owe every editor who may send a notice about each issue that needs them; says how many."""
+    """Owe every editor who may send a notice about what is new; says how many notices."""
+    return _tell_of_issues(now) + _tell_of_attacks(now)
+
+
+def _tell_of_issues(now: datetime) -> int:
     needs_them = or_(
         and_(
             Issue.state.in_((IssueState.PAUSED, IssueState.DRAFT)),
@@ -43,14 +48,47 @@ def tell_editors(*, now: datetime) -> int:
 
 
 def _tell(issue: Issue, now: datetime) -> int:
-    language = settings().default_language
-    mail = alarm_mail(issue, language)
+    told = _owe_all(alarm_mail(issue, settings().default_language), now)
+    log.warning("issue %d needs an editor: %d told", issue.number, told)
+    return told
+
+
+def _tell_of_attacks(now: datetime) -> int:
+    """One mail, also if two web processes noticed the same attack."""
+    ids = execute(
+        update(SignupAttack)
+        .where(SignupAttack.told_at.is_(None))
+        .values(told_at=now)
+        .returning(SignupAttack.id)
+    ).scalars()
+    newest = max(ids, default=None)
+    if newest is None:
+        return 0
+    attack = db.session.get_one(SignupAttack, newest, populate_existing=True)
+    told = _owe_all(attack_mail(attack, settings().default_language), now)
+    log.warning("signups are under attack: %d editors told", told)
+    return told
+
+
+def _owe_all(mail: RenderedMail, now: datetime) -> int:
+    """The same mail to every editor who may send, in the language of the publication."""
     editors = list(db.session.scalars(select(Editor).where(Editor.role != Role.AUTHOR)))
+    language = settings().default_language
     for editor in editors:
         recipient = parse_address(editor.address).smtp
         owe(NoticeKind.ALARM, recipient, mail, language=language, now=now)
-    log.warning("issue %d needs an editor: %d told", issue.number, len(editors))
     return len(editors)
+
+
+def attack_mail(attack: SignupAttack, language: str) -> RenderedMail:
+    """Say that signups are under attack, what was counted, and how long it lasts at least."""
+    return render_mail(
+        "attack",
+        language,
+        publication=publication(language),
+        because=attack.because,
+        until=attack.until,
+    )
 
 
 def alarm_mail(issue: Issue, language: str) -> RenderedMail:

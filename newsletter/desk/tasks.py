@@ -11,7 +11,7 @@ from newsletter.desk import alarms
 
 @shared_task(name="desk.tell_editors")
 def tell_editors() -> None:
-    """Write to the editors about issues that need them."""
+    """Write to the editors about issues that need them, and about attacks."""
     with transaction():
         told = alarms.tell_editors(now=datetime.now(UTC))
     if told:

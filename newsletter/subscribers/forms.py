@@ -1,23 +1,22 @@
-"""The signup form: what it offers, what was typed, and when it was shown."""
+"""The forms that ask for an address: what they offer, what was typed, how they come back."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from datetime import UTC, datetime
 from typing import Self
 from urllib.parse import parse_qs
 
 from flask import request
 from flask_babel import gettext
-from itsdangerous import BadSignature, Signer
 
 from newsletter.issues import choice as choices
 from newsletter.issues.models import Format, Section
 from newsletter.issues.sections import standing_sections
 from newsletter.mail.addresses import LONGEST_INPUT
 from newsletter.pages import page_language, settings
+from newsletter.subscribers.entrance import Asked
+from newsletter.subscribers.stamps import stamp
 
-FRESH_FOR = timedelta(hours=2)
+TRAP = "website"  # a field that people do not see and programs fill in
 
 
 @dataclass(frozen=True)
@@ -31,13 +30,10 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Typed:
-    """What came with a form, unread."""
+class Typed(Asked):
+    """What came with a form; `is_trapped` says that a program filled it in."""
 
-    address: str
-    sections: tuple[str, ...]
-    language: str
-    stamp: str
+    is_trapped: bool
 
     @classmethod
     def from_request(cls) -> Self:
@@ -47,21 +43,40 @@ class Typed:
             sections=tuple(request.form.getlist("sections")),
             language=request.form.get("language") or page_language(),
             stamp=request.form.get("stamp", ""),
+            is_trapped=bool(request.form.get(TRAP)),
         )
 
 
 @dataclass(frozen=True)
-class SignupForm:
-    """What `subscribers/signup_form.html` shows."""
+class Answer:
+    """How a form comes back: `error` belongs to the address, `refusal` to the whole.
+
+    With `stamp`, which is for this address alone, one press more will do.
+    """
+
+    error: str | None = None
+    refusal: str | None = None
+    stamp: str | None = None
+
+
+@dataclass(frozen=True)
+class AddressForm:
+    """A form that asks for an address: empty, or as it was filled in."""
 
     address: str
-    boxes: list[Box]
-    language: str
     stamp: str
-    wording: str
     error: str | None
     refusal: str | None
     asks_again: bool
+
+
+@dataclass(frozen=True)
+class SignupForm(AddressForm):
+    """What `subscribers/signup_form.html` shows."""
+
+    boxes: list[Box]
+    language: str
+    wording: str
 
 
 @dataclass(frozen=True)
@@ -73,28 +88,26 @@ class PreferencesForm:
     format: Format
 
 
-def signup_form(
-    typed: Typed | None = None,
-    error: str | None = None,
-    *,
-    refusal: str | None = None,
-    asks_again: bool = False,
-) -> SignupForm:
-    """An empty form in the language of the page, or one that keeps what was typed.
-
-    `error` belongs to the address, `refusal` to the whole; `asks_again` says that one more press
-    is needed.
-    """
+def signup_form(typed: Typed | None = None, answer: Answer | None = None) -> SignupForm:
+    """An empty form in the language of the page, or one that keeps what was typed."""
     chosen = typed.sections if typed else ()
     return SignupForm(
-        address=typed.address if typed else "",
+        **vars(address_form(typed, answer)),
         boxes=[_box(section, section.slug in chosen) for section in standing_sections()],
         language=typed.language if typed else page_language(),
-        stamp=stamp(datetime.now(UTC)),
         wording=consent_wording(),
-        error=error,
-        refusal=refusal,
-        asks_again=asks_again,
+    )
+
+
+def address_form(typed: Typed | None = None, answer: Answer | None = None) -> AddressForm:
+    """The same, for an address alone."""
+    answer = answer or Answer()
+    return AddressForm(
+        address=typed.address if typed else "",
+        stamp=answer.stamp or stamp(datetime.now(UTC)),
+        error=answer.error,
+        refusal=answer.refusal,
+        asks_again=answer.stamp is not None,
     )
 
 
@@ -117,20 +130,6 @@ def consent_wording() -> str:
     return wording
 
 
-def stamp(now: datetime) -> str:
-    """When a form was shown, signed, so that a program cannot make one up."""
-    return _signer().sign(str(int(now.timestamp()))).decode()
-
-
-def is_fresh(shown: str, now: datetime) -> bool:
-    """Whether a stamp is ours and young; one from a cached page or a copied form is not."""
-    try:
-        shown_at = int(_signer().unsign(shown))
-    except BadSignature:
-        return False
-    return now.timestamp() - shown_at < FRESH_FOR.total_seconds()
-
-
 def _typed_address() -> str:
     """The address; a byte that is no UTF-8 becomes U+FFFD, which no address may hold.
 
@@ -141,11 +140,6 @@ def _typed_address() -> str:
     if request.mimetype != "application/x-www-form-urlencoded":
         return request.form.get("address", "")
     return parse_qs(request.get_data(as_text=True)).get("address", [""])[0]
-
-
-def _signer() -> Signer:
-    keys: Sequence[str] = settings().secret_keys
-    return Signer(list(reversed(keys)), salt="signup form", digest_method=sha256)
 
 
 def _box(section: Section, is_ticked: bool) -> Box:  # noqa: FBT001 - a box is ticked or it is not

@@ -5,12 +5,11 @@ an address; a worker answers the row by mail, or not at all. The link in that ma
 this one request: it works for three days, once, and not after its reader has left.
 """
 
-import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import and_, delete, exists, or_, select
 
 from newsletter.database import db
 from newsletter.errors import NewsletterError
@@ -20,6 +19,7 @@ from newsletter.notices.models import NoticeKind
 from newsletter.notices.owing import owe
 from newsletter.pages import links
 from newsletter.subscribers import caps
+from newsletter.subscribers.hashes import HashPurpose, hashes
 from newsletter.subscribers.lookup import hold, hold_or_create
 from newsletter.subscribers.mails import confirmation_mail, welcome_mail
 from newsletter.subscribers.models import (
@@ -36,6 +36,8 @@ from newsletter.subscribers.wishes import Wish
 VALID_DAYS = 3
 VALID_FOR = timedelta(days=VALID_DAYS)
 NONCE_BITS = 48  # what a token has room for
+SILENCE = ""  # the address of a request that was not answered
+COUNTED_FOR = timedelta(hours=1)  # so long, how many asked is of interest
 FORGOTTEN_AT_ONCE = 500  # rows; a transaction stays short
 
 
@@ -76,7 +78,7 @@ def request_signup(
 ) -> Signup:
     """Note that somebody asked; the same work whatever the address."""
     signup = Signup(
-        nonce=secrets.randbits(NONCE_BITS),
+        nonce=nonces(address.key)[0],
         address=address.smtp,
         address_key=address.key,
         choice=wish.choice,
@@ -89,6 +91,16 @@ def request_signup(
     return signup
 
 
+def nonces(address_key: str) -> list[int]:
+    """What the links of a request are bound to, under every key, today's first.
+
+    It is the beginning of the hash that a suppression is kept by, so that "never again" works
+    also when the request is forgotten.
+    """
+    found = hashes(HashPurpose.SUPPRESSION, address_key)
+    return [int.from_bytes(hash_[: NONCE_BITS // 8]) for hash_ in found]
+
+
 def unanswered_signups() -> list[int]:
     """The requests that wait for a worker, oldest first."""
     query = select(Signup.id).where(Signup.answered_at.is_(None), Signup.confirmed_at.is_(None))
@@ -96,9 +108,11 @@ def unanswered_signups() -> list[int]:
 
 
 def answer_signup(signup_id: int, *, now: datetime) -> None:
-    """Owe a confirmation, or keep silent and forget that anybody asked.
+    """Owe a confirmation, or keep silent and forget who asked.
 
-    Does nothing if another worker has it in hand or has answered it.
+    The domain is kept for an hour: if silence did not count like an answer, the ceilings of the
+    entrance would tell who is met with silence. Does nothing if another worker has it in hand or
+    has answered it.
     """
     signup = db.session.scalars(
         select(Signup)
@@ -111,7 +125,7 @@ def answer_signup(signup_id: int, *, now: datetime) -> None:
     keys = caps.counting_keys(parse_address(signup.address))
     caps.hold_count(keys)
     if not may_be_asked(signup.address_key, keys, now):
-        db.session.delete(signup)
+        _forget_who(signup, now)
         return
     subscriber = hold_or_create(signup.address, signup.address_key, now)
     signup.subscriber_id = subscriber.id
@@ -174,13 +188,21 @@ def confirm_signup(token: str, *, now: datetime) -> Confirmation:
 
 
 def forget_unconfirmed(*, now: datetime) -> int:
-    """Delete requests that nobody confirmed in time, and who is known by nothing else.
+    """Delete requests that nobody confirmed in time, or that were not answered and count no more.
+
+    With them goes who is known by nothing else.
 
     At most `FORGOTTEN_AT_ONCE` at a time; returns how many, so that the caller can go on.
     """
     signups = db.session.execute(
         select(Signup.id, Signup.subscriber_id)
-        .where(Signup.confirmed_at.is_(None), Signup.answered_at <= now - VALID_FOR)
+        .where(
+            Signup.confirmed_at.is_(None),
+            or_(
+                Signup.answered_at <= now - VALID_FOR,
+                and_(Signup.answered_at <= now - COUNTED_FOR, Signup.address == SILENCE),
+            ),
+        )
         .limit(FORGOTTEN_AT_ONCE)
         .with_for_update(skip_locked=True)
     ).all()
@@ -194,6 +216,13 @@ def forget_unconfirmed(*, now: datetime) -> int:
     db.session.execute(delete(Signup).where(Signup.id.in_(signup_ids)))
     _forget_strangers(subscriber_ids)
     return len(signup_ids)
+
+
+def _forget_who(signup: Signup, now: datetime) -> None:
+    signup.answered_at = now
+    signup.address = SILENCE
+    signup.address_key = "@" + signup.address_key.rpartition("@")[2]
+    signup.nonce = 0
 
 
 def _checked(signup: Signup | None, nonce: int, now: datetime) -> Signup:

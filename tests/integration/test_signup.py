@@ -12,13 +12,13 @@ from sqlalchemy import event, select
 from newsletter.background import NOTICES, waiting
 from newsletter.database import db, transaction
 from newsletter.notices.models import NoticeKind
-from newsletter.subscribers.forms import FRESH_FOR, stamp
 from newsletter.subscribers.models import (
     ConsentKind,
     Signup,
     SubscriberState,
     SuppressionReason,
 )
+from newsletter.subscribers.stamps import FRESH_FOR, stamp
 from newsletter.subscribers.suppression import suppress
 from newsletter.subscribers.tasks import answer_signups as answer_task
 from tests.factories import choice_of, make_subscriber
