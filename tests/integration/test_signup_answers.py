@@ -17,9 +17,9 @@ import pytest
 
 from newsletter.database import transaction
 from newsletter.mail.addresses import parse_address
-from newsletter.subscribers.forms import stamp
 from newsletter.subscribers.models import SubscriberState, SuppressionReason
 from newsletter.subscribers.signup import request_signup
+from newsletter.subscribers.stamps import stamp
 from newsletter.subscribers.suppression import suppress
 from newsletter.subscribers.wishes import Wish
 from tests.factories import make_subscriber
@@ -97,7 +97,14 @@ def by_the_api(browser):
     )
 
 
-WAYS = {"form": (by_the_form, 200), "API": (by_the_api, 202)}
+def by_manage(browser):
+    fields = {"stamp": stamp(datetime.now(UTC) - A_MINUTE_AGO)}
+    return lambda address, visitor: browser.post(
+        "/manage", data=fields | {"address": address}, environ_base=visitor
+    )
+
+
+WAYS = {"form": (by_the_form, 200), "API": (by_the_api, 202), "manage": (by_manage, 200)}
 
 
 @pytest.mark.parametrize("way", WAYS)
