@@ -78,7 +78,7 @@ def feed_of_issues(issues: Iterable[Issue], language: str) -> Feed:
 def feed_of_sections(issues: Iterable[Issue], sections: Sequence[Section], language: str) -> Feed:
     """The feed of what these public issues say in some sections, an entry per article."""
     slugs = ",".join(section.slug for section in sections)
-    titles = format_list([s.title(language) for s in sections], style="unit", locale=language)
+    titles = format_list([section.title(language) for section in sections], locale=language)
     if len(sections) == 1:
         url = absolute_url("archive.section_feed", language, slug=slugs)
         page = absolute_url("archive.section_articles", language, slug=slugs)
