@@ -83,7 +83,6 @@ def _subscriber() -> Holding:
             VALID_DAYS,
         ),
         columns={
-            "id": _number(),
             "address": address,
             "address_key": address,
             "state": gettext("Whether you have asked, confirmed, left, or were erased."),
@@ -92,6 +91,7 @@ def _subscriber() -> Holding:
             "unsubscribed_at": gettext("When you left."),
             "suppressed_at": gettext("Since when nothing may go to your address."),
             "paused_until": gettext("Until when you pause."),
+            "id": _number(),
         },
     )
 
@@ -102,10 +102,10 @@ def _subscription() -> Holding:
         title=gettext("What you chose"),
         kept=gettext("Until you erase it."),
         columns={
-            "subscriber_id": _whose(),
             "choice": gettext("Your sections."),
             "language": gettext("Your language."),
             "format": gettext("Whether you get HTML or plain text alone."),
+            "subscriber_id": _whose(),
         },
     )
 
@@ -123,10 +123,10 @@ def _consent_event() -> Holding:
             VALID_DAYS,
         ),
         columns={
-            "id": _number(),
-            "subscriber_id": _whose(),
-            "kind": gettext("What you did: asked, confirmed, changed, paused, moved, left."),
-            "at": gettext("When you did it."),
+            "kind": gettext(
+                "What happened: you asked, confirmed, changed, paused, moved, left, or were erased."
+            ),
+            "at": gettext("When it happened."),
             "source": gettext("Where: the form, a program, a mail of ours, or a list."),
             "wording": gettext("The words that you agreed to."),
             "language": asked,
@@ -134,6 +134,8 @@ def _consent_event() -> Holding:
             "signup_id": gettext("The request that it belongs to."),
             "issue_id": gettext("The issue whose mail you left from."),
             "reason": gettext("Your reason, if you gave one when you left, or ours."),
+            "subscriber_id": _whose(),
+            "id": _number(),
         },
     )
 
@@ -153,7 +155,6 @@ def _signup() -> Holding:
             VALID_DAYS,
         ),
         columns={
-            "id": _number(),
             "nonce": _link(),
             "address": address,
             "address_key": address,
@@ -165,6 +166,7 @@ def _signup() -> Holding:
             "answered_at": asked,
             "confirmed_at": asked,
             "subscriber_id": _whose(),
+            "id": _number(),
         },
     )
 
@@ -181,15 +183,15 @@ def _address_change() -> Holding:
             VALID_DAYS,
         ),
         columns={
-            "id": _number(),
             "nonce": _link(),
-            "subscriber_id": _whose(),
             "address": address,
             "address_key": address,
             "language": gettext("The language of our mail to it."),
             "asked_at": asked,
             "answered_at": asked,
             "confirmed_at": asked,
+            "subscriber_id": _whose(),
+            "id": _number(),
         },
     )
 
@@ -201,11 +203,11 @@ def _links_request() -> Holding:
         title=gettext("A request for your links"),
         kept=gettext("Until it is answered: seconds, as a rule."),
         columns={
-            "id": _number(),
             "address": address,
             "address_key": address,
             "language": gettext("The language of the page."),
             "asked_at": gettext("When it was sent."),
+            "id": _number(),
         },
     )
 
@@ -221,11 +223,9 @@ def _delivery() -> Holding:
             " of your mail server."
         ),
         columns={
-            "id": _number(),
             "issue_id": edition,
             "edition_id": edition,
             "batch_id": gettext("The pile of mails that it was sent in."),
-            "subscriber_id": _whose(),
             "state": gettext("Whether your mail server has taken it. Not whether you read it."),
             "attempts": attempt,
             "dated_at": attempt,
@@ -233,6 +233,8 @@ def _delivery() -> Holding:
             "due_at": attempt,
             "settled_at": attempt,
             "answer": gettext("What your mail server said when it did not take it."),
+            "subscriber_id": _whose(),
+            "id": _number(),
         },
     )
 
@@ -244,13 +246,13 @@ def _bounce() -> Holding:
         title=gettext("A mail that did not arrive"),
         kept=gettext("Until you erase it: then the words go, and the rest tells nobody."),
         columns={
-            "id": _number(),
-            "subscriber_id": _whose(),
             "delivery_id": gettext("Which mail it was."),
             "kind": gettext("Whether the mailbox is gone, or was only full or busy."),
             "status": words,
             "text": words,
             "at": gettext("When it happened."),
+            "subscriber_id": _whose(),
+            "id": _number(),
         },
     )
 
@@ -267,7 +269,6 @@ def _notice() -> Holding:
             KEPT.days,
         ),
         columns={
-            "id": _number(),
             "kind": gettext("What it is about."),
             "state": course,
             "recipient": mail,
@@ -283,6 +284,7 @@ def _notice() -> Holding:
             "marked_at": course,
             "settled_at": course,
             "answer": gettext("What your mail server said when it did not take it."),
+            "id": _number(),
         },
     )
 
@@ -296,12 +298,12 @@ def _suppression() -> Holding:
             " back."
         ),
         columns={
-            "id": _number(),
             "address_hash": gettext("A keyed hash, and no address: it cannot be read backwards."),
             "reason": gettext(
                 "Why: it bounced, was reported as spam, erased, or you or we said no."
             ),
             "suppressed_at": gettext("Since when."),
+            "id": _number(),
         },
     )
 
@@ -314,23 +316,23 @@ def _audit_entry() -> Holding:
         title=gettext("What editors did"),
         kept=gettext("For good. It names no reader."),
         columns={
-            "id": _number(),
             "at": act,
             "who": act,
             "what": act,
             "issue_id": matter,
             "delivery_id": matter,
+            "id": _number(),
         },
     )
 
 
 def _number() -> str:
-    number: str = gettext("A number that tells it from others.")
+    number: str = gettext("A number of its own.")
     return number
 
 
 def _whose() -> str:
-    whose: str = gettext("Your number as a reader, and nothing else about you.")
+    whose: str = gettext("Your number as a reader.")
     return whose
 
 
