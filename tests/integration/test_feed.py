@@ -225,7 +225,7 @@ def test_the_arabic_feed_of_a_choice_is_in_arabic_where_there_is_arabic(client):
 
     root = tree(client, "/ar/feeds/isis-in-action,western-response.xml")
 
-    assert root.find(f"{ATOM}title").text == "Libya Weekly Report · داعش على الأرض، الرد الغربي"
+    assert root.find(f"{ATOM}title").text == "Libya Weekly Report · داعش على الأرض والرد الغربي"
     first, second = root.iter(f"{ATOM}entry")
     language = "{http://www.w3.org/XML/1998/namespace}lang"
     assert (first.get(language), second.get(language)) == ("ar", "en")
