@@ -9,7 +9,6 @@ holds no character that a database's query language knows.
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 LONGEST_WORD = 64  # characters; what is longer is as good as its beginning
@@ -29,18 +28,13 @@ ZERO_WIDTH_SPACE = "\u200b"
 RUN = re.compile(r"\S+")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A folded word, and the part of the text it was made from."""
-
-    word: str
-    start: int
-    end: int
+# A folded word, and start and end of the part of the text that it was made from.
+Place = tuple[str, int, int]
 
 
 def words(text: str) -> list[str]:
     """The folded words of a text, in their order."""
-    return [place.word for place in places(text)]
+    return [word for word, _, _ in places(text)]
 
 
 def places(text: str) -> Iterator[Place]:
@@ -48,7 +42,7 @@ def places(text: str) -> Iterator[Place]:
     for run in RUN.finditer(text.translate(_kinds)):
         start, end = run.span()
         for word in _fold(text[start:end]):
-            yield Place(word, start, end)
+            yield word, start, end
 
 
 @lru_cache(maxsize=KEPT)

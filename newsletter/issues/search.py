@@ -37,10 +37,10 @@ PER_PAGE = 20
 QUOTES = str.maketrans(dict.fromkeys("“”„‟«»＂", '"'))
 TERM = re.compile(r'"([^"]+)"|([^\s"]+)')
 
-# The migration makes the index of these very words on PostgreSQL, and the table on SQLite.
-HOLD_ALL = {
-    "postgresql": "array_to_tsvector(array_remove(string_to_array("
-    "search_entry.headline_words || search_entry.text_words, ' '), '')) @@ CAST(:all AS tsquery)",
+# The migration makes the function and its index on PostgreSQL, and the table on SQLite.
+HOLDS_ALL = {
+    "postgresql": "search_words(search_entry.headline_words, search_entry.text_words)"
+    " @@ CAST(:all AS tsquery)",
     "sqlite": "search_entry.id IN (SELECT rowid FROM search_index WHERE search_index MATCH :all)",
 }
 AND = {"postgresql": " & ", "sqlite": " AND "}
@@ -185,7 +185,7 @@ def _holds_all(terms: Sequence[Term]) -> ColumnElement[bool]:
     """Every word is there, and the words of each phrase stand next to each other."""
     dialect = db.engine.dialect.name
     words = dict.fromkeys(QUOTED[dialect].format(word) for term in terms for word in term)
-    indexed = sql(HOLD_ALL[dialect]).bindparams(all=AND[dialect].join(words))
+    indexed = sql(HOLDS_ALL[dialect]).bindparams(all=AND[dialect].join(words))
     phrases = (
         or_(_stands_in(SearchEntry.headline_words, term), _stands_in(SearchEntry.text_words, term))
         for term in terms

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from newsletter.issues import folding
-from newsletter.issues.folding import Place
 
 Term = tuple[str, ...]  # folded words that stand one after the other
 
@@ -52,17 +51,17 @@ def _find(text: str, terms: Sequence[Term]) -> list[_Found]:
     for term in sorted(terms, key=len, reverse=True):
         beginning.setdefault(term[0], []).append(term)
     places = list(folding.places(text))
+    words = [word for word, _, _ in places]
     found: list[_Found] = []
-    for first, place in enumerate(places):
-        is_inside = found and place.start < found[-1].end
-        here = () if is_inside else beginning.get(place.word, ())
-        if term := next((term for term in here if _stands(term, places, first)), ()):
-            found.append(_Found(place.start, places[first + len(term) - 1].end, term))
+    for first, (word, start, _) in enumerate(places):
+        if word not in beginning or (found and start < found[-1].end):
+            continue
+        for term in beginning[word]:
+            last = first + len(term) - 1
+            if tuple(words[first : last + 1]) == term:
+                found.append(_Found(start, places[last][2], term))
+                break
     return found
-
-
-def _stands(term: Term, places: Sequence[Place], first: int) -> bool:
-    return tuple(place.word for place in places[first : first + len(term)]) == term
 
 
 def _stretch(text: str, found: Sequence[_Found]) -> tuple[int, int]:

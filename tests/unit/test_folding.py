@@ -84,6 +84,6 @@ def test_a_word_holds_nothing_that_a_query_language_knows(text):
 def test_every_word_knows_the_part_of_the_text_it_was_made_from(text):
     found = list(places(text))
 
-    for place in found:
-        assert place.word in words(text[place.start : place.end])
-    assert [place.start for place in found] == sorted(place.start for place in found)
+    for word, start, end in found:
+        assert word in words(text[start:end])
+    assert [start for _, start, _ in found] == sorted(start for _, start, _ in found)
