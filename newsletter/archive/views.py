@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from flask import abort, current_app, g, make_response, render_template, request
+from flask import abort, g, make_response, render_template, request
 from flask_babel import force_locale, gettext
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -125,11 +125,6 @@ def section_articles(slug: str) -> AnyResponse:
     return kept(
         make_response(html), max((last_change(e.issue) for e in page.entries), default=None)
     )
-
-
-@pages.app_template_test("page")
-def _is_there(endpoint: str) -> bool:
-    return endpoint in current_app.view_functions
 
 
 def _hints() -> dict[str, str]:
