@@ -14,7 +14,7 @@ from newsletter.locales import LANGUAGES
 from newsletter.mail.contents import IssueHead
 from newsletter.mail.publication import publication
 from newsletter.mail.rendering import RenderedMail, render_mail
-from newsletter.pages import links, settings
+from newsletter.pages import absolute_url, links, settings
 from newsletter.subscribers.models import AddressChange, Signup, Subscriber, Subscription
 
 
@@ -27,7 +27,11 @@ def confirmation_mail(signup: Signup, *, valid_days: int) -> RenderedMail:
         section_titles=_titles(signup.choice, signup.language),
         language_name=LANGUAGES[signup.language].name,
         confirm_url=_url(Purpose.CONFIRM, signup.id, signup.nonce),
-        never_again_url=_url(Purpose.NEVER_AGAIN, signup.id, signup.nonce),
+        never_again_url=absolute_url(
+            "subscribers.never_again",
+            signup.language,  # works also when the signup and its language are forgotten
+            token=links().token(Purpose.NEVER_AGAIN, signup.id, signup.nonce),
+        ),
         valid_days=valid_days,
     )
 
@@ -86,7 +90,7 @@ def address_changed_mail(_subscriber: Subscriber, language: str) -> RenderedMail
 def _url(purpose: Purpose, first: int, second: int = 0) -> str:
     """The page of a link of the reader's own; it speaks the reader's language by itself."""
     token = links().token(purpose, first, second)
-    return f"{settings().public_url}/{purpose}/{token}"
+    return absolute_url(f"subscribers.{purpose.replace('-', '_')}", token=token)
 
 
 def _titles(choice: int, language: str) -> list[str]:

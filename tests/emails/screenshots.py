@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 from newsletter.locales import LANGUAGES
 from newsletter.mail.rendering import render_mail
 from tests.emails.conftest import make_app
-from tests.emails.samples import MAILS, SITE, context_of
+from tests.emails.samples import ISSUES, MAILS, SITE, articles, context_of
 
 WIDTHS = (375, 700)
 CHROMIUM = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
@@ -23,17 +23,20 @@ fill="none" stroke="#41544c" stroke-width="14"/></svg>"""
 
 def write_mails(out: Path) -> list[Path]:
     """Render every mail in every language into a folder."""
-    pages = []
-    for language in LANGUAGES:
-        for name in MAILS:
-            mail = render_mail(name, language, **context_of(name, language))
-            page = out / f"{name}-{language}.html"
-            page.write_text(mail.html, encoding="utf-8")
-            page.with_suffix(".txt").write_text(
-                f"Subject: {mail.subject}\n\n{mail.text}", encoding="utf-8"
-            )
-            pages.append(page)
-    return pages
+    mails = {
+        f"{name}-{language}": render_mail(name, language, **context_of(name, language))
+        for name in MAILS
+        for language in LANGUAGES
+    }
+    untranslated = {"issue": ISSUES["en"], "articles": articles("en")}
+    mails["untranslated-ar"] = render_mail(
+        "issue", "ar", **context_of("issue", "ar") | untranslated
+    )
+    for name, mail in mails.items():
+        (out / f"{name}.html").write_text(mail.html, encoding="utf-8")
+        text = f"Subject: {mail.subject}\n\n{mail.text}"
+        (out / f"{name}.txt").write_text(text, encoding="utf-8")
+    return [out / f"{name}.html" for name in mails]
 
 
 def photograph(pages: list[Path]) -> None:
