@@ -1,14 +1,17 @@
 """What the ledger holds about one reader: every issue sent to them, and what their server said."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
 
-from newsletter.database import db
+from newsletter.database import db, execute
 from newsletter.delivery.models import Delivery, DeliveryState
+from newsletter.delivery.steering import move
 from newsletter.issues.models import Issue
 from newsletter.subscribers import traces
 
+SKIPPED = "The reader was erased after sending had started."
 FORGOTTEN = "The reader was erased, and what was said about them is forgotten."
 
 
@@ -32,17 +35,31 @@ def deliveries_of(subscriber_id: int) -> list[dict[str, Any]]:
     return [dict(row) for row in db.session.execute(query).mappings()]
 
 
-def blank_answers(subscriber_id: int) -> None:
-    """Forget what mail servers said: they like to quote the address. Our own words stay."""
-    db.session.execute(
-        update(Delivery)
-        .where(
-            Delivery.subscriber_id == subscriber_id,
-            Delivery.answer.is_not(None),
-            Delivery.state != DeliveryState.SKIPPED,
-        )
-        .values(answer=FORGOTTEN)
+def blank_deliveries(subscriber_id: int, now: datetime) -> None:
+    """Skip what still waits, and forget what mail servers said: they like to quote the address.
+
+    What a sender is writing down at this moment is left for the next time: waiting for each other,
+    one of them would be the loser.
+    """
+    free = (
+        select(Delivery.id)
+        .where(Delivery.subscriber_id == subscriber_id)
+        .with_for_update(skip_locked=True)
     )
+    waits = Delivery.state == DeliveryState.QUEUED
+    issues = select(Delivery.issue_id).where(Delivery.subscriber_id == subscriber_id, waits)
+    for issue_id in execute(issues).scalars().all():
+        move(
+            issue_id,
+            DeliveryState.QUEUED,
+            DeliveryState.SKIPPED,
+            Delivery.id.in_(free.where(Delivery.issue_id == issue_id, waits)),
+            settled_at=now,
+            due_at=None,
+            answer=SKIPPED,
+        )
+    theirs = free.where(Delivery.answer.is_not(None), Delivery.state != DeliveryState.SKIPPED)
+    execute(update(Delivery).where(Delivery.id.in_(theirs)).values(answer=FORGOTTEN))
 
 
-traces.register(traces.Traces("deliveries", deliveries_of, blank_answers))
+traces.register(traces.Traces("deliveries", deliveries_of, blank_deliveries))

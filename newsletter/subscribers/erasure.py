@@ -4,10 +4,9 @@ The row stays, blank, so that the counts of past issues stay true; so do the dat
 consent, without anything that tells whose they were.
 """
 
-from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 
 from newsletter.database import db
 from newsletter.mail.addresses import parse_address
@@ -37,7 +36,7 @@ def erase(subscriber_id: int, *, source: str, now: datetime) -> None:
 
     A reason for good ("never again", a complaint) outlives the erasure. Nothing is mailed.
     """
-    hold_requests([subscriber_id])
+    hold_requests(Subscriber.id == subscriber_id)
     subscriber = hold(subscriber_id)
     if subscriber is None or subscriber.address_key is None:
         return
@@ -46,11 +45,17 @@ def erase(subscriber_id: int, *, source: str, now: datetime) -> None:
     remember(address_key, SuppressionReason.ERASED, now)
 
 
-def hold_requests(subscriber_ids: Collection[int]) -> None:
-    """Hold what subscribers asked for before they are held, as whoever confirms it does."""
+def hold_requests(which: ColumnElement[bool]) -> None:
+    """Hold what subscribers asked for before they are held, as whoever confirms or answers does.
+
+    `which` is a condition on subscribers.
+    """
+    asking = db.session.execute(select(Subscriber.id, Subscriber.address_key).where(which)).all()
+    ids, keys = [row.id for row in asking], [row.address_key for row in asking]
     for asked in (AddressChange, Signup):
-        query = select(asked.id).where(asked.subscriber_id.in_(subscriber_ids))
-        db.session.execute(query.order_by(asked.id).with_for_update())
+        theirs = or_(asked.subscriber_id.in_(ids), asked.address_key.in_(keys))
+        query = select(asked.id).where(theirs).order_by(asked.id)
+        db.session.execute(query.with_for_update())
 
 
 def blank(subscriber: Subscriber, *, source: str, now: datetime) -> None:
@@ -67,6 +72,7 @@ def blank(subscriber: Subscriber, *, source: str, now: datetime) -> None:
         caps.reset_count(caps.counting_keys(parse_address(address)))
     db.session.execute(delete(Subscription).where(Subscription.subscriber_id == subscriber.id))
     _blank_record(subscriber.id)
+    _blank_words(subscriber.id, now)
     db.session.add(
         ConsentEvent(subscriber_id=subscriber.id, kind=ConsentKind.ERASED, at=now, source=source)
     )
@@ -74,8 +80,8 @@ def blank(subscriber: Subscriber, *, source: str, now: datetime) -> None:
     db.session.expire(subscriber, ["subscription"])
 
 
-def blank_late_words(*, since: datetime) -> None:
-    """Blank again what mail servers have said since about readers who were just erased.
+def blank_late_words(*, since: datetime, now: datetime) -> None:
+    """Blank again what mail servers have said about readers who were erased since then.
 
     A mail may have been on the wire while its reader was erased.
     """
@@ -83,7 +89,7 @@ def blank_late_words(*, since: datetime) -> None:
         ConsentEvent.kind == ConsentKind.ERASED, ConsentEvent.at > since
     )
     for subscriber_id in db.session.scalars(erased).all():
-        _blank_answers(subscriber_id)
+        _blank_words(subscriber_id, now)
 
 
 def _forget_requests(subscriber_id: int, address_key: str) -> None:
@@ -126,9 +132,8 @@ def _blank_record(subscriber_id: int) -> None:
         .where(ConsentEvent.subscriber_id == subscriber_id)
         .values(reason=None, source=case((imported, IMPORT), else_=ConsentEvent.source))
     )
-    _blank_answers(subscriber_id)
 
 
-def _blank_answers(subscriber_id: int) -> None:
+def _blank_words(subscriber_id: int, now: datetime) -> None:
     db.session.execute(update(Bounce).where(Bounce.subscriber_id == subscriber_id).values(text=""))
-    traces.blank(subscriber_id)
+    traces.blank(subscriber_id, now)

@@ -58,7 +58,7 @@ def forget_unconfirmed() -> None:
 def forget_late_words() -> None:
     """Forget what mail servers have said since about readers who were just erased."""
     with transaction():
-        erasure.blank_late_words(since=now() - LATEST_WORDS)
+        erasure.blank_late_words(since=now() - LATEST_WORDS, now=now())
 
 
 def now() -> datetime:

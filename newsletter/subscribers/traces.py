@@ -5,6 +5,7 @@ Each such part registers once, when it is imported, so that subscribers need not
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 
@@ -14,7 +15,7 @@ class Traces:
 
     name: str
     tell: Callable[[int], list[dict[str, Any]]]
-    blank: Callable[[int], None]
+    blank: Callable[[int, datetime], None]
 
 
 _registered: list[Traces] = []
@@ -30,7 +31,7 @@ def tell(subscriber_id: int) -> dict[str, list[dict[str, Any]]]:
     return {traces.name: traces.tell(subscriber_id) for traces in _registered}
 
 
-def blank(subscriber_id: int) -> None:
+def blank(subscriber_id: int, now: datetime) -> None:
     """Let all parts forget what could tell who it was; what is counted stays."""
     for traces in _registered:
-        traces.blank(subscriber_id)
+        traces.blank(subscriber_id, now)
