@@ -20,8 +20,8 @@ from newsletter.locales import LANGUAGES
 from newsletter.pages import absolute_url
 
 MOST = 50_000  # addresses in one sitemap (sitemaps.org)
-VARIABLE = re.compile(r"<[^>]+>")  # in a rule of the router
-CLOSED = ("/api/", "/desk", "/mailbox", "/*search?")  # to robots, like every address with a token
+CLOSED = ("/api/", "/desk", "/mailbox", "/search", "/<language>/search")  # to robots
+PREFIX = re.compile(r"<[^>]*language>")  # in a rule of the router
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def robots() -> AnyResponse:
     """Whatever holds a reader's token is for nobody else; nor is the desk (RFC 9309)."""
     lines = (
         "User-agent: *",
-        *(f"Disallow: {path}" for path in sorted({*CLOSED, *_with_token()})),
+        *(f"Disallow: {path}" for path in _not_for_robots()),
         f"Sitemap: {absolute_url('archive.sitemap')}",
     )
     return kept(Response("\n".join(lines) + "\n", content_type="text/plain"), None)
@@ -90,7 +90,8 @@ def _written() -> dict[int, dict[str, list[str]]]:
     return written
 
 
-def _with_token() -> set[str]:
-    """Every address that has a token in it, as a pattern (RFC 9309 section 2.2.3)."""
-    rules = current_app.url_map.iter_rules()
-    return {VARIABLE.sub("*", rule.rule) for rule in rules if "token" in rule.arguments}
+def _not_for_robots() -> list[str]:
+    """What addresses begin with that no robot should ask for; simple robots know no wildcards."""
+    rules = [rule for rule in current_app.url_map.iter_rules() if "token" in rule.arguments]
+    beginnings = (*CLOSED, *(rule.rule.partition("<token>")[0] for rule in rules))
+    return sorted({PREFIX.sub(tag, path) for path in beginnings for tag in LANGUAGES})
