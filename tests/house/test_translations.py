@@ -19,7 +19,7 @@ from newsletter.mail.rendering import EMAILS, render_mail
 from newsletter.subscribers.models import Signup
 from tests.emails.conftest import make_app
 from tests.emails.pages import Page
-from tests.emails.samples import PUBLICATIONS, articles, context_of
+from tests.emails.samples import MAILS, PUBLICATIONS, articles, context_of
 from tests.integration.readers import Browser, ask
 
 PACKAGE = Path(newsletter.__file__).parent
@@ -203,7 +203,7 @@ def test_the_consent_that_an_arabic_reader_gives_is_kept_in_the_arabic_words_the
     assert wording in html.unescape(form.text)
 
 
-@pytest.mark.parametrize("name", ["confirmation", "welcome", "goodbye", "alarm", "issue"])
+@pytest.mark.parametrize("name", MAILS)
 def test_an_arabic_mail_is_arabic_in_subject_text_and_page(name):
     context = context_of(name, "ar")
     if name == "issue":
