@@ -4,9 +4,8 @@ Refusals are problem documents (RFC 9457).
 """
 
 from flask import Blueprint, Response, jsonify, request
-from werkzeug.exceptions import UnsupportedMediaType
 
-from newsletter.api.schemas import read_subscription_request
+from newsletter.api.schemas import BadDocument, read_subscription_request
 from newsletter.pages import settings
 from newsletter.subscribers.entrance import Asked, OnceMore, take_signup
 
@@ -28,7 +27,7 @@ def subscriptions() -> tuple[Response, int]:
     it without asking us first, and we do not answer such questions (no CORS).
     """
     if request.mimetype != JSON:
-        raise UnsupportedMediaType(f"Please send {JSON}.")
+        raise BadDocument(f"Please send a JSON document with the Content-Type {JSON}.")
     wanted = read_subscription_request(request.get_data())
     take_signup(
         Asked(

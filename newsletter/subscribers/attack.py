@@ -23,7 +23,7 @@ from newsletter.subscribers.recent import ALL, HELD_UP, HOUR, recent
 
 LASTS = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
-FEWEST_A_MINUTE = 10  # is never an attack, however low a ceiling is
+FEWEST = 10  # so many begin an attack, however low a ceiling is
 NETWORK_SHARE = 10  # a network's limit is divided by this during an attack
 LOCK = 7_316_220_544_871  # what PostgreSQL names the lock by
 
@@ -58,9 +58,7 @@ class Ceiling:
 
     def alarm(self, span: timedelta) -> int:
         """How many within an hour, or a minute, begin an attack."""
-        if span == HOUR:
-            return max(1, self.usual // 2)
-        return max(FEWEST_A_MINUTE, self.usual // 20)
+        return max(FEWEST, self.usual // (2 if span == HOUR else 20))
 
 
 def watch(domain: str, *, now: datetime) -> SignupAttack | None:
