@@ -171,7 +171,7 @@ def _checked(change: AddressChange | None, nonce: int, now: datetime) -> Address
 def _hold_both(change: AddressChange) -> tuple[Subscriber, Subscriber | None]:
     """The reader who moves, and who else the new address belongs to, if anybody."""
     both = or_(Subscriber.id == change.subscriber_id, Subscriber.address_key == change.address_key)
-    hold_requests(both)
+    hold_requests(db.session.scalars(select(Subscriber.id).where(both)).all())
     held = {subscriber.id: subscriber for subscriber in hold_all(both)}
     subscriber = reading(held.pop(change.subscriber_id, None))
     return subscriber, next(iter(held.values()), None)

@@ -4,9 +4,10 @@ The row stays, blank, so that the counts of past issues stay true; so do the dat
 consent, without anything that tells whose they were.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy import and_, case, delete, func, or_, select, update
 
 from newsletter.database import db
 from newsletter.mail.addresses import parse_address
@@ -36,7 +37,7 @@ def erase(subscriber_id: int, *, source: str, now: datetime) -> None:
 
     A reason for good ("never again", a complaint) outlives the erasure. Nothing is mailed.
     """
-    hold_requests(Subscriber.id == subscriber_id)
+    hold_requests([subscriber_id])
     subscriber = hold(subscriber_id)
     if subscriber is None or subscriber.address_key is None:
         return
@@ -45,15 +46,11 @@ def erase(subscriber_id: int, *, source: str, now: datetime) -> None:
     remember(address_key, SuppressionReason.ERASED, now)
 
 
-def hold_requests(which: ColumnElement[bool]) -> None:
-    """Hold what subscribers asked for before they are held, as whoever confirms or answers does.
-
-    `which` is a condition on subscribers.
-    """
-    asking = db.session.execute(select(Subscriber.id, Subscriber.address_key).where(which)).all()
-    ids, keys = [row.id for row in asking], [row.address_key for row in asking]
+def hold_requests(subscriber_ids: Collection[int]) -> None:
+    """Hold what subscribers asked for before they are held, as whoever confirms or answers does."""
+    keys = select(Subscriber.address_key).where(Subscriber.id.in_(subscriber_ids))
     for asked in (AddressChange, Signup):
-        theirs = or_(asked.subscriber_id.in_(ids), asked.address_key.in_(keys))
+        theirs = or_(asked.subscriber_id.in_(subscriber_ids), asked.address_key.in_(keys))
         query = select(asked.id).where(theirs).order_by(asked.id)
         db.session.execute(query.with_for_update())
 

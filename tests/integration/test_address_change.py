@@ -280,7 +280,7 @@ def test_a_mailbox_that_once_left_or_never_confirmed_may_be_moved_to(browser, li
     browser.post(asked(browser, link))
 
     assert the_subscriber(NEW).subscription.choice == choice_of("western-response")
-    given_up = db.session.get(Subscriber, before.id)
+    given_up = db.session.get_one(Subscriber, before.id)
     assert (given_up.state, given_up.address) == (SubscriberState.ERASED, "")
     assert reason_of(NEW) is None
 

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from newsletter.issues.models import Issue
 from newsletter.mail.smtp_answers import Answer, Outcome, Stage
 from newsletter.notices.models import Notice
 from newsletter.subscribers.models import Subscriber, SubscriberState
+from newsletter.subscribers.pausing import pause
 from tests.running import COMMAND, ROOT, environment, wait_until
 from tests.running import newsletter as run_to_its_end
 
@@ -272,7 +273,26 @@ def test_somebody_can_be_let_go_twice(command, imported):
     assert command("subscriber", "show", "amal@reader.example").stdout.count("unsubscribed") == 2
 
 
-@pytest.mark.parametrize("verb", ["show", "unsubscribe"])
+def test_somebody_can_be_erased_who_asked_for_it(command, imported):
+    erased = command("subscriber", "erase", "Amal@READER.example")
+    assert erased.exit_code == 0
+    assert "amal" not in erased.stdout.lower()
+
+    shown = command("subscriber", "show", "amal@reader.example")
+    assert shown.stdout == "amal@reader.example  suppressed: erased\n"
+    assert "amal@" not in command("subscriber", "export").stdout
+    assert command("subscriber", "erase", "amal@reader.example").exit_code == 1
+
+
+def test_a_pause_is_shown(command, imported):
+    found = db.session.scalars(select(Subscriber).limit(1)).one()
+    with transaction():
+        pause(found.id, date(2099, 1, 31), source="test", now=datetime.now(UTC))
+
+    assert "paused until 2099-01-31" in command("subscriber", "show", found.address).stdout
+
+
+@pytest.mark.parametrize("verb", ["show", "unsubscribe", "erase"])
 def test_an_address_that_nobody_has_is_one_clear_line(command, verb):
     refused = command("subscriber", verb, "nobody@reader.example")
     assert refused.exit_code == 1
