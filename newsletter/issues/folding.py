@@ -1,9 +1,9 @@
 """One form for what reads the same, so that a text and a query meet however each was typed.
 
 Case, accents, vowel signs and tatweel make no difference; nor do the shapes of alef, ya, kaf and
-ta marbuta, Arabic and European digits, ligatures and widths. What is left are words: letters,
-digits, and the marks that make another letter of one (in Indian scripts and kana). A folded word
-holds no character that a database's query language knows.
+ta marbuta, the Arabic article, Arabic and European digits, ligatures and widths. What is left are
+words: letters, digits, and the marks that make another letter of one (in Indian scripts and kana).
+A folded word holds no character that a database's query language knows.
 """
 
 import re
@@ -24,6 +24,8 @@ ONE_LETTER = {
 }
 IGNORED = "\u034f\ufe0e\ufe0f"  # marks that only say how to draw what they stand on
 MAKES_ANOTHER_LETTER = 9  # the highest combining class of marks that do: nukta, voicing, virama
+# "The coast", "and the coast", "for the coast": Arabic writes them as one word.
+ARTICLE = re.compile("^(?:[وفبك]?ال|لل)+(?=...)")
 ZERO_WIDTH_SPACE = "\u200b"
 RUN = re.compile(r"\S+")
 
@@ -50,7 +52,7 @@ def _fold(run: str) -> tuple[str, ...]:
     """Fold an unbroken run of letters, digits and marks."""
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", run).casefold())
     folded = unicodedata.normalize("NFKC", apart.translate(_letters))
-    cut = (word[:LONGEST_WORD] for word in folded.split())
+    cut = (ARTICLE.sub("", word)[:LONGEST_WORD] for word in folded.split())
     return tuple(word for word in cut if any(map(str.isalnum, word)))
 
 
