@@ -9,6 +9,9 @@ from flask.testing import FlaskClient
 
 from newsletter.database import db, transaction
 from newsletter.issues.models import Section
+from newsletter.links import Purpose
+from newsletter.pages import links
+from tests.factories import make_subscriber
 from tests.issue_files import issue_file
 from tests.publishing import NOON, publish, publish_sample, publish_week
 
@@ -24,14 +27,15 @@ PAGES = [
     "/sections/isis-in-action?before=84",
     "/feed.xml",
     "/sections/isis-in-action/feed.xml",
+    "/feeds/isis-in-action,western-response.xml",
     "/search?q=coast",
     "/about",
-    "/sitemap.xml",
-    "/robots.txt",
     "/subscribe",
     "/subscribe/embed",
+    "/subscribe/embed/code",
     "/manage",
 ]
+FOR_PROGRAMS = ["/sitemap.xml", "/robots.txt"]
 
 
 @pytest.fixture
@@ -47,20 +51,34 @@ def statements(app: Flask) -> list[str]:
     return asked
 
 
-@pytest.mark.parametrize("prefix", ["", "/ar"])
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [*PAGES, *(f"/ar{path}" for path in PAGES), *FOR_PROGRAMS])
 def test_a_page_asks_little_however_many_issues_there_are(
-    client: FlaskClient, statements: list[str], path, prefix
+    client: FlaskClient, statements: list[str], path
 ):
     for number in range(80, 87):
         publish_week(number, day=date(2026, 11, number - 70))
     publish_sample()
     _forget(statements)
 
-    response = client.get(prefix + path)
+    response = client.get(path)
 
     assert response.status_code == 200
     assert len(statements) <= MOST, statements
+
+
+@pytest.mark.parametrize("purpose", [Purpose.PREFERENCES, Purpose.UNSUBSCRIBE])
+def test_a_page_of_a_readers_own_asks_little_too(
+    client: FlaskClient, statements: list[str], purpose
+):
+    with transaction():
+        reader = make_subscriber(sections=("isis-in-action",))
+    path = f"/{purpose.value}/{links().token(purpose, reader.id)}"
+    _forget(statements)
+
+    response = client.get(path)
+
+    assert response.status_code == 200
+    assert 0 < len(statements) <= MOST, statements
 
 
 def test_a_retired_section_costs_no_statement_more(client: FlaskClient, statements: list[str]):
