@@ -168,6 +168,29 @@ def test_an_address_that_cannot_be_is_refused_and_stays_in_the_field(browser, li
     assert db.session.scalars(select(AddressChange)).all() == []
 
 
+def test_an_address_that_the_gate_keeps_out_is_refused_and_stays_in_the_field(browser, link):
+    page = browser.post(f"{link}/address", data={"address": "noreply@elsewhere.example"})
+
+    assert page.status_code == 400
+    assert 'value="noreply@elsewhere.example"' in page.text
+    assert db.session.scalars(select(AddressChange)).all() == []
+
+
+def test_the_ceilings_of_the_gate_hold_for_this_form_too(app, browser, link):
+    app.extensions["settings"] = app.extensions["settings"].model_copy(
+        update={"signups_per_domain_per_hour": 1}
+    )
+    pages = [
+        browser.post(f"{link}/address", data={"address": f"amal{n}@elsewhere.example"})
+        for n in range(20)
+    ]
+    refused = [page for page in pages if page.status_code == 429]
+
+    assert refused
+    assert "Retry-After" in refused[0].headers
+    assert '@elsewhere.example"' in refused[0].text
+
+
 def test_a_second_press_says_kindly_that_it_is_done(browser, link):
     path = asked(browser, link)
     first, second = browser.post(path), browser.post(path)

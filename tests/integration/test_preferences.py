@@ -103,6 +103,44 @@ def test_the_way_out_is_on_the_page_and_names_the_same_issue(browser, link):
     assert browser.get(f"/unsubscribe/{path}").status_code == 200
 
 
+def test_all_that_a_reader_can_do_is_on_the_page_and_works_without_a_script(browser, link):
+    text = browser.get(link).text
+
+    for path in ("", "/pause", "/address"):
+        assert f'<form method="post" action="{link}{path}"' in text
+    for path in ("/data", "/erase"):
+        assert f'href="{link}{path}"' in text
+        assert browser.get(link + path).status_code == 200
+    assert "<script" not in text
+
+
+@pytest.mark.parametrize("path", ["", "/pause", "/address", "/data", "/erase"])
+def test_a_link_that_is_not_ours_is_refused_everywhere(browser, link, path):
+    token = link.rpartition("/")[2]
+    for foreign in (token[:-1], links().token(Purpose.UNSUBSCRIBE, the_subscriber().id), "A" * 48):
+        for page in (
+            browser.get(f"/preferences/{foreign}{path}"),
+            browser.post(f"/preferences/{foreign}{path}"),
+        ):
+            assert page.status_code == 404
+            assert "incomplete" in page.text
+    assert events() == []
+
+
+@pytest.mark.parametrize("path", ["", "/pause", "/address", "/data", "/erase"])
+def test_pages_of_a_reader_speak_their_language_set_no_cookie_and_are_kept_by_nobody(
+    browser, app, path
+):
+    with transaction():
+        reader = make_subscriber("basim@reader.example", language="ar")
+    page = browser.get(f"/preferences/{links().token(Purpose.PREFERENCES, reader.id)}{path}")
+
+    assert '<html lang="ar" dir="rtl">' in page.text
+    assert "Set-Cookie" not in page.headers
+    assert page.headers["Cache-Control"] == "no-store"
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+
+
 def test_who_has_left_is_told_so_and_is_not_brought_back(browser, link):
     with transaction():
         reader = make_subscriber("basim@reader.example", state=SubscriberState.UNSUBSCRIBED)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from newsletter.database import db, is_sqlite, transaction
 from newsletter.subscribers.models import ConsentKind, Suppression, SuppressionReason
-from newsletter.subscribers.suppression import lift, reason_of, suppress, suppressed_among
+from newsletter.subscribers.suppression import lift, reason_of, remember, suppress, suppressed_among
 from tests.factories import make_subscriber
 from tests.integration.readers import events, look_again, the_subscriber
 
@@ -73,6 +73,20 @@ def test_a_bounce_can_be_lifted_and_a_complaint_cannot(app):
     suppressed(COMPLAINT)
     with transaction():
         lift(AMAL)
+    assert reason_of(AMAL) is COMPLAINT
+
+
+def test_an_erasure_can_be_lifted_and_weakens_no_promise(app):
+    with transaction():
+        remember(AMAL, SuppressionReason.ERASED, NOON)
+    assert reason_of(AMAL) is SuppressionReason.ERASED
+    with transaction():
+        lift(AMAL)
+    assert reason_of(AMAL) is None
+
+    suppressed(COMPLAINT)
+    with transaction():
+        remember(AMAL, SuppressionReason.ERASED, NOON)
     assert reason_of(AMAL) is COMPLAINT
 
 

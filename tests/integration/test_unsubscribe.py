@@ -104,6 +104,24 @@ def test_looking_changes_nothing_and_shows_no_address(browser, link):
     assert events() == []
 
 
+def test_fewer_sections_or_a_pause_are_offered_in_one_line_and_keep_nobody(browser, link, issue):
+    page = browser.get(link)
+    token = page.text.split('href="/preferences/')[1].split('"')[0]
+
+    assert links().read(Purpose.PREFERENCES, token) == (the_subscriber().id, issue.id)
+    assert browser.get(f"/preferences/{token}").status_code == 200
+    assert page.text.count("Too much, or only for a while?") == 1
+    first_form = page.text.split('<form method="post"')[1]
+    assert first_form.index("<button>Unsubscribe</button>") < first_form.index("<fieldset")
+
+
+def test_nothing_is_offered_to_who_has_left_but_the_way_back_and_to_be_forgotten(browser, link):
+    for page in (browser.post(link), browser.get(link)):
+        assert "Too much" not in page.text
+        assert 'href="/subscribe"' in page.text
+        assert '/erase">Erase me</a>' in page.text
+
+
 def test_a_reason_is_kept(browser, link):
     browser.post(
         link, data={"reason": "too_much", "reason_text": " Twice\r\na month \x00 would do "}
@@ -165,6 +183,7 @@ def test_who_is_gone_altogether_hears_that_it_is_done(browser, app):
     for page in (browser.get(path), browser.post(path), browser.post(path, data=ONE_CLICK)):
         assert page.status_code == 200
         assert "You are unsubscribed" in page.text
+        assert "We still hold" not in page.text
 
 
 def test_an_old_link_works_after_the_keys_were_changed(app, settings, link):
