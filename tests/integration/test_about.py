@@ -1,14 +1,14 @@
 """The page that says who we are and what becomes of what readers tell us."""
 
 import html
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from newsletter.archive.stored import holdings
 from newsletter.database import transaction
 from newsletter.delivery.notices import KEPT
-from newsletter.subscribers.signup import VALID_DAYS
+from newsletter.subscribers.signup import COUNTED_FOR, VALID_DAYS
 from tests.emails.pages import Page
 from tests.factories import section_called
 
@@ -26,11 +26,13 @@ def test_everything_that_is_stored_is_said_and_how_long(app, client, prefix):
             assert html.unescape(words) in page.text
 
 
-def test_the_days_are_those_that_the_service_keeps_to(client):
+def test_the_days_and_hours_are_those_that_the_service_keeps_to(client):
     page = Page(client.get("/about").text)
 
     assert f"Without a confirmation: {VALID_DAYS} days." in page.text
     assert f"until it is sent. The rest: {KEPT.days} days more." in page.text
+    assert "the domain of the address alone is kept, for an hour." in page.text
+    assert timedelta(hours=1) == COUNTED_FOR
 
 
 def test_it_leads_to_the_sections_the_links_and_whoever_answers(client, settings):
