@@ -1,9 +1,11 @@
 """Debian's Chromium on the running service; whatever a page complains about fails its test."""
 
 import os
-import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from playwright.sync_api import (
@@ -11,24 +13,20 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
-    ViewportSize,
-    sync_playwright,
 )
 
+from tests.browser.chromium import DESKTOP, PHONE, open_chromium
 from tests.issue_files import SAMPLES
 from tests.running import RunningService, newsletter
 
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = ("--no-sandbox", "--disable-quic", "--disable-background-networking")
-PHONE: ViewportSize = {"width": 375, "height": 740}
-DESKTOP: ViewportSize = {"width": 1200, "height": 900}
+MANY_READERS = {"SIGNUPS_PER_NETWORK_PER_HOUR": "1000", "SIGNUPS_PER_DOMAIN_PER_HOUR": "100000"}
 
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """The whole service, with an editor and issue 87 in two languages as a draft."""
     folder = tmp_path_factory.mktemp("browser")
-    with RunningService(folder / "instance", cwd=folder) as service:
+    with RunningService(folder / "instance", cwd=folder, **MANY_READERS) as service:
         for arguments in (
             ("issue", "import", str(SAMPLES / "issue-87.en.md")),
             ("issue", "import", str(SAMPLES / "issue-87.ar.md")),
@@ -46,15 +44,54 @@ def site(service: RunningService) -> str:
 
 
 @pytest.fixture(scope="session")
+def published(service: RunningService, site: str) -> None:
+    """Issue 87 has been sent."""
+    sent = newsletter(service.instance, "issue", "send", "87", "--wait", PUBLIC_URL=site)
+    assert sent.returncode == 0, sent.stderr
+
+
+@dataclass
+class Partner:
+    """Somebody else's site, with one page."""
+
+    url: str
+    page: str = ""
+
+
+@pytest.fixture
+def partner() -> Iterator[Partner]:
+    """A site on another port."""
+    site = Partner("")
+
+    class Page(BaseHTTPRequestHandler):
+        """Whatever the page is now."""
+
+        def do_GET(self) -> None:  # the library's name
+            """Answer."""
+            html = f"<!doctype html><title>A partner</title><main>{site.page}</main>".encode()
+            self.send_response(200 if self.path == "/" else 404)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(html)))
+            self.end_headers()
+            self.wfile.write(html)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        site.url = f"http://127.0.0.1:{server.server_port}/"
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield site
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for all tests."""
-    if CHROMIUM is None:
-        assert os.environ.get("CI") != "true", "CI must bring Chromium"
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+    with open_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(params=["phone", "desktop"])
