@@ -15,6 +15,7 @@ from tests.issue_files import issue_file, sample
 from tests.publishing import NOON, draft, publish, publish_sample, publish_week
 
 SECTIONS = ["isis-in-action", "western-response", "anti-isis-coalition", "other-jihadi-actors"]
+SITE = "http://127.0.0.1:8000"
 ISSUE_PAGES = [
     "/issues/87",
     "/issues/87/isis-in-action",
@@ -213,22 +214,20 @@ def test_an_issue_stays_public_when_its_sending_is_paused(client):
 
 def test_pages_name_their_address_in_each_language_the_issue_is_written_in(client):
     publish_sample()
-    site = "http://127.0.0.1:8000"
 
     page = text_of(client, "/ar/issues/87")
 
-    assert f'<link rel="canonical" href="{site}/ar/issues/87">' in page
-    assert f'hreflang="en" href="{site}/issues/87">' in page
-    assert f'hreflang="ar" href="{site}/ar/issues/87">' in page
+    assert f'<link rel="canonical" href="{SITE}/ar/issues/87">' in page
+    assert f'hreflang="en" href="{SITE}/issues/87">' in page
+    assert f'hreflang="ar" href="{SITE}/ar/issues/87">' in page
 
 
 def test_a_page_without_a_text_in_its_language_points_to_the_one_that_has_it(client):
     publish_sample()
-    site = "http://127.0.0.1:8000"
 
     page = text_of(client, "/ar/issues/87/western-response")
 
-    assert f'<link rel="canonical" href="{site}/issues/87/western-response">' in page
+    assert f'<link rel="canonical" href="{SITE}/issues/87/western-response">' in page
     assert 'rel="alternate" hreflang="ar"' not in page
 
 
@@ -243,7 +242,85 @@ def test_issues_lead_to_the_ones_before_and_after(client):
     assert 'rel="next"' not in text_of(client, "/issues/88")
 
 
-@pytest.mark.parametrize("path", ["/issues/87", "/issues/87/isis-in-action", "/feed.xml"])
+@pytest.mark.parametrize(
+    ("path", "title", "kind"),
+    [
+        ("/", "Libya Weekly Report", "website"),
+        ("/issues/", "All issues · Libya Weekly Report", "website"),
+        ("/sections/isis-in-action", "ISIS in Action · Libya Weekly Report", "website"),
+        ("/issues/87", "A quieter coast, a busier south-west · Libya Weekly Report 87", "article"),
+        (
+            "/issues/87/western-response",
+            "Donors turn from equipment to paperwork · Libya Weekly Report 87",
+            "article",
+        ),
+    ],
+)
+def test_a_page_says_what_it_is_to_whoever_links_to_it(client, path, title, kind):
+    publish_sample()
+
+    page = text_of(client, path)
+
+    said = dict(re.findall(r'<meta (?:property|name)="([^"]+)" content="([^"]*)">', page))
+    assert f"<title>{title}</title>" in page
+    assert (said["og:title"], said["og:type"]) == (title, kind)
+    assert said["og:url"] == f"{SITE}{path}"
+    assert said["description"] == said["og:description"] != ""
+    picture = client.get(said["og:image"].removeprefix(SITE), buffered=True)
+    assert picture.content_type == "image/png"
+
+
+def test_an_arabic_page_says_so_to_whoever_links_to_it(client):
+    publish_sample()
+
+    page = text_of(client, "/ar/issues/87")
+
+    assert '<meta property="og:locale" content="ar">' in page
+    assert f'<meta property="og:url" content="{SITE}/ar/issues/87">' in page
+
+
+def test_the_front_page_offers_itself_in_the_other_language_in_its_words(client):
+    page = text_of(client, "/")
+
+    there = re.search(r'<p class="hint" lang="ar" dir="rtl"><a href="([^"]+)"', page)
+    assert there is not None
+    assert there.group(1) == "/ar/"
+
+
+def test_a_list_over_several_years_leads_to_each(client):
+    publish_week(52, day=date(2025, 12, 30))
+    one = text_of(client, "/issues/")
+    publish_week(85, day=date(2026, 11, 3))
+    both = text_of(client, "/issues/")
+
+    assert 'href="#year-' not in one
+    assert re.findall(r'href="#year-(\d+)"', both) == ["2026", "2025"]
+
+
+def test_a_partner_finds_the_way_to_republish(client):
+    publish_sample()
+
+    whole = text_of(client, "/issues/87")
+    part = text_of(client, "/issues/87/western-response")
+
+    assert 'href="/issues/87/extract"' in whole
+    assert 'href="/issues/87/extract?sections=western-response"' in part
+
+
+@pytest.mark.parametrize("path", ["/", "/issues/", "/issues/87", "/subscribe", "/nowhere"])
+def test_every_page_leads_to_search_about_and_the_way_out(client, path):
+    publish_sample()
+
+    page = client.get(path).text
+
+    for way in ("/search", "/about", "/manage", "/subscribe", "/issues/", "/feed.xml"):
+        assert f'href="{way}"' in page
+    assert re.search(r'<form[^>]+role="search" action="/search">', page)
+
+
+@pytest.mark.parametrize(
+    "path", ["/issues/", "/issues/87", "/issues/87/isis-in-action", "/feed.xml"]
+)
 def test_a_page_that_has_not_changed_is_not_sent_again(client, path):
     publish_sample()
     first = client.get(path)
