@@ -93,7 +93,7 @@ def test_the_standing_footer_leads_to_the_form_the_other_sections_and_the_full_r
         f"{SITE}/issues/87",
     ]
     assert "First published in" in footer
-    assert "Libya Weekly Report, No. 87, 17 November 2026</a>." in footer
+    assert "<bdi>Libya Weekly Report</bdi> · No. 87 · 17 November 2026</a>." in footer
     assert "A weekly update is available by subscribing here." in footer
     assert "Other Jihadi Actors</a>: to read about other jihadi actors" in footer
     assert "The full report, with all 4 sections, is available here." in footer
