@@ -92,8 +92,8 @@ def admit(domain: str, attack: SignupAttack | None, *, now: datetime) -> None:
 def _ceilings(domain: str) -> dict[str, Ceiling]:
     config = settings()
     return {
-        ALL: Ceiling(config.signups_per_hour),
         domain: Ceiling(config.signups_per_domain_per_hour),
+        ALL: Ceiling(config.signups_per_hour),
     }
 
 

@@ -44,7 +44,7 @@ def is_second_press(shown: str, address_key: str, now: datetime) -> bool:
 
 
 def _sign(whom: str, now: datetime) -> str:
-    return _signer(whom).sign(str(now.timestamp())).decode()
+    return _signer(whom).sign(f"{now.timestamp():.3f}").decode()
 
 
 def _age(whom: str, shown: str, now: datetime) -> timedelta | None:
