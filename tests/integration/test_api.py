@@ -109,6 +109,21 @@ def test_what_cannot_be_taken_is_refused_with_a_problem_document(browser, body, 
     assert signups() == []
 
 
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded"])
+def test_no_page_of_another_site_can_make_its_visitors_browsers_sign_anybody_up(
+    browser, content_type
+):
+    """Only what is not called JSON may a browser send unasked (Fetch, CORS-safelisted)."""
+    body = json.dumps({"address": AMAL})
+    page = browser.post(PATH, data=body, content_type=content_type)
+
+    assert page.status_code == 400
+    assert "application/json" in problem(page)
+    asked = browser.options(PATH, headers={"Origin": "https://other.example"})
+    assert not [name for name, _value in asked.headers if name.startswith("Access-Control")]
+    assert signups() == []
+
+
 def test_too_large_a_document_and_another_method_are_problems_too(browser):
     large = browser.post(PATH, data=b" " * 3_000_000, content_type="application/json")
     assert large.status_code == 413

@@ -1,5 +1,6 @@
 """Asking to subscribe, by the form: what is kept, what is shown, and that it tells nothing."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -9,11 +10,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import event, select
 
+from newsletter import create_app
 from newsletter.background import NOTICES, waiting
 from newsletter.database import db, transaction
 from newsletter.notices.models import NoticeKind
 from newsletter.subscribers.models import (
     ConsentKind,
+    LinksRequest,
     Signup,
     SubscriberState,
     SuppressionReason,
@@ -327,3 +330,45 @@ def test_a_form_that_cannot_be_taken_comes_back_as_it_was_filled_in(browser, fie
     assert page.status_code == 400
     assert 'value="amal@reader.example"' in page.text
     assert 'role="alert"' in page.text
+
+
+@pytest.mark.parametrize("path", ["/subscribe", "/subscribe/embed", "/manage"])
+def test_who_fills_in_the_field_that_nobody_sees_gets_the_usual_answer_and_nothing_more(
+    browser, path
+):
+    usual = ask(browser, "first@reader.example", path=path)
+    fields = hidden_fields(browser.get(path)) | {"address": AMAL, "website": "https://buy.example"}
+    trapped = browser.post(path, data=fields)
+
+    assert (trapped.status_code, trapped.data) == (usual.status_code, usual.data)
+    assert sorted(trapped.headers.items()) == sorted(usual.headers.items())
+    assert AMAL not in [signup.address for signup in signups()]
+    assert db.session.scalars(select(LinksRequest).where(LinksRequest.address == AMAL)).all() == []
+
+
+def test_the_field_that_nobody_sees_is_hidden_from_screen_readers_and_keyboards_too(browser):
+    for path in ("/", "/subscribe", "/subscribe/embed", "/manage"):
+        page = browser.get(path).text
+        (trap,) = re.findall(r"<p hidden>.*?</p>", page)
+        assert 'name="website"' in trap
+        assert "Leave this field empty" in trap
+        assert "required" not in trap
+
+
+def test_who_always_presses_sooner_than_one_can_read_is_asked_once_more(app, settings):
+    look_again()
+    wary = create_app(settings.model_copy(update={"signups_per_network_per_hour": 9}))
+    browser = Browser(wary, wary.response_class)
+
+    def press(number, shown_ago):
+        fields = {"language": "en", "stamp": stamp(now() - shown_ago)}
+        address = f"reader{number}@reader.example"
+        return browser.post("/subscribe", data=fields | {"address": address})
+
+    at_once = timedelta(seconds=0.5)
+    assert ["once more" in press(n, at_once).text for n in range(5)] == [False] * 3 + [True] * 2
+    assert "once more" not in press(5, timedelta(seconds=3)).text
+    page = press(6, at_once)
+    again = hidden_fields(page) | {"address": "reader6@reader.example", "language": "en"}
+    assert "once more" not in browser.post("/subscribe", data=again).text
+    assert len(signups()) == 5
