@@ -13,7 +13,7 @@ from newsletter.mail.addresses import parse_address
 from newsletter.notices.models import Notice, NoticeKind
 from newsletter.notices.owing import owe
 from newsletter.pages import links
-from newsletter.subscribers import address_change
+from newsletter.subscribers import address_change, caps
 from newsletter.subscribers.erasure import erase
 from newsletter.subscribers.mails import goodbye_mail
 from newsletter.subscribers.models import (
@@ -101,7 +101,14 @@ def leave_traces(subscriber):
         db.session.execute(
             update(Notice)
             .where(Notice.kind == NoticeKind.WELCOME)
-            .values(state="sent", recipient=None, message=None, due_at=None, answer=REFUSAL)
+            .values(
+                state="sent",
+                recipient=None,
+                message=None,
+                due_at=None,
+                answer=REFUSAL,
+                counting_key=caps.counting_keys(address)[0],
+            )
         )
         db.session.execute(
             update(ConsentEvent)
