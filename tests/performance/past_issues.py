@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from sqlalchemy import insert, literal, select
 
 from newsletter.database import db, transaction
+from newsletter.issues import search
 from newsletter.issues.editing import import_issue
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Article, Issue, Subject
@@ -32,6 +33,10 @@ def make_past_issues(number: int) -> None:
         for name, value in _sent(model, model.number, weeks_ago=number - model.number).items():
             setattr(model, name, value)
         model.state = IssueState.SENT
+    with transaction():
+        for issue_id in db.session.scalars(select(Issue.id)).all():
+            search.index(issue_id)
+            db.session.expunge_all()
 
 
 def _sent(model: Issue, number: int, *, weeks_ago: int) -> dict[str, object]:

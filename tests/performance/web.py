@@ -111,6 +111,9 @@ def _pages(bench: "_Bench", archive: Archive) -> Iterator[Served]:
         ("one section of it", f"/issues/{newest}/western-response"),
         ("front page", "/"),
         ("archive by year", "/issues/"),
+        ("a section over the years", "/sections/western-response"),
+        ("search, found in every issue", "/search?q=checkpoint"),
+        ("search, found nowhere", "/search?q=xyzzy"),
         ("feed", "/feed.xml"),
         ("form", "/subscribe"),
     ):
