@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from newsletter.archive.public import IS_PUBLIC
+from newsletter.archive.public import IS_PUBLIC, ITS_SECTION
 from newsletter.database import db
 from newsletter.issues.models import Article, Issue, Section
 
@@ -31,6 +31,6 @@ def newest_with(sections: Iterable[Section], limit: int) -> list[Issue]:
         .where(IS_PUBLIC, Issue.articles.any(is_chosen))
         .order_by(Issue.number.desc())
         .limit(limit)
-        .options(selectinload(Issue.articles.and_(is_chosen)))
+        .options(selectinload(Issue.articles.and_(is_chosen)).options(ITS_SECTION))
     )
     return list(db.session.scalars(query))
