@@ -9,7 +9,7 @@ from flask import Response, request
 from newsletter.database import db
 from newsletter.locales import offered_or
 from newsletter.pages import ReaderPages, settings
-from newsletter.subscribers.models import Subscription
+from newsletter.subscribers.models import Subscriber
 
 pages = ReaderPages("subscribers", __name__)
 
@@ -25,5 +25,6 @@ def keep_private(response: Response) -> Response:
 
 def language_of(subscriber_id: int) -> str:
     """The language that a reader chose, or the publication's own."""
-    chosen = db.session.get(Subscription, subscriber_id)
+    subscriber = db.session.get(Subscriber, subscriber_id)  # and what they chose, in one question
+    chosen = subscriber.subscription if subscriber else None
     return offered_or(chosen.language if chosen else None, settings().default_language)

@@ -23,7 +23,6 @@ from newsletter.subscribers.models import Subscriber
 from newsletter.subscribers.pages import language_of, pages
 from newsletter.subscribers.preferences import change_preferences, read_format
 from newsletter.subscribers.readers import chosen_by, reader
-from newsletter.subscribers.suppression import FOR_GOOD, reason_of
 from newsletter.subscribers.wishes import read_wish
 
 SAVED = translatable("Saved. It holds from the next issue on.")
@@ -140,16 +139,9 @@ def _page(token: str, subscriber: Subscriber, *, said: str = "", **refused: Any)
         weeks=pausing.WEEKS,
         longest_pause=pausing.LONGEST,
         unsubscribe_token=links().token(Purpose.UNSUBSCRIBE, subscriber.id, issue_id),
-        suppressed=_suppressed(subscriber),
+        is_suppressed=subscriber.suppressed_at is not None,
         **refused,
     )
-
-
-def _suppressed(subscriber: Subscriber) -> str | None:
-    """Why nothing is sent to somebody who reads us: for good, or until the mailbox is proved."""
-    if subscriber.suppressed_at is None or subscriber.address_key is None:
-        return None
-    return "for good" if reason_of(subscriber.address_key) in FOR_GOOD else "for now"
 
 
 def _now() -> datetime:

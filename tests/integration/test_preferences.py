@@ -1,12 +1,16 @@
 """Choosing sections, language and format from a link in any mail."""
 
-import pytest
+from datetime import UTC, datetime
 
-from newsletter.database import transaction
+import pytest
+from sqlalchemy import event
+
+from newsletter.database import db, transaction
 from newsletter.issues.models import Format
 from newsletter.links import Purpose
 from newsletter.pages import links
-from newsletter.subscribers.models import ConsentKind, SubscriberState
+from newsletter.subscribers.models import ConsentKind, SubscriberState, SuppressionReason
+from newsletter.subscribers.suppression import suppress
 from tests.factories import choice_of, make_subscriber
 from tests.integration.readers import Browser, events, the_subscriber
 
@@ -152,3 +156,14 @@ def test_who_has_left_is_told_so_and_is_not_brought_back(browser, link):
         assert page.status_code == 410
         assert 'class="button" href="/subscribe"' in page.text
     assert the_subscriber("basim@reader.example").state is SubscriberState.UNSUBSCRIBED
+
+
+def test_the_page_asks_the_database_little_even_when_there_is_much_to_say(browser, link):
+    asked = []
+    with transaction():
+        suppress(AMAL, SuppressionReason.COMPLAINT, source="test", now=datetime.now(UTC))
+    event.listen(db.engine, "before_cursor_execute", lambda *facts: asked.append(facts[2]))
+    for path in ("", "/data", "/erase"):
+        asked.clear()
+        assert browser.get(link + path).status_code == 200
+        assert 0 < len([words for words in asked if words.startswith("SELECT")]) <= 3
