@@ -76,7 +76,7 @@ def feed_of_issues(issues: Iterable[Issue], language: str) -> Feed:
 
 
 def feed_of_sections(issues: Iterable[Issue], sections: Sequence[Section], language: str) -> Feed:
-    """The feed of what these public issues say in some sections, an entry per article."""
+    """The feed of some sections: an entry per article of these public issues."""
     slugs = ",".join(section.slug for section in sections)
     titles = format_list([section.title(language) for section in sections], locale=language)
     if len(sections) == 1:
@@ -85,7 +85,6 @@ def feed_of_sections(issues: Iterable[Issue], sections: Sequence[Section], langu
     else:
         url = absolute_url("archive.choice_feed", language, choice=slugs)
         page = absolute_url("archive.front", language)
-    chosen = {section.id for section in sections}
     return Feed(
         id=_id(f"feed/{slugs}/{language}"),
         language=language,
@@ -96,7 +95,6 @@ def feed_of_sections(issues: Iterable[Issue], sections: Sequence[Section], langu
             _article_entry(issue, article, language)
             for issue in issues
             for article in articles_in(issue, language)
-            if article.section_id in chosen
         ),
     )
 
