@@ -29,7 +29,8 @@ def issues_on(page: str) -> list[int]:
 
 
 def test_a_section_lists_its_articles_newest_first_with_the_words_they_begin_with(client):
-    publish(issue_file({"ISIS in Action": "An *older* text.[^1]\n\n[^1]: A note."}, number=86))
+    long = f"An *older* text.[^1]\n\n{'And more. ' * 200}\n\n[^1]: A note far below."
+    publish(issue_file({"ISIS in Action": long}, number=86))
     publish_sample()
 
     page = text_of(client, "/sections/isis-in-action")
