@@ -7,7 +7,7 @@ consent, without anything that tells whose they were.
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 
 from newsletter.database import db
 from newsletter.mail.addresses import parse_address
@@ -99,26 +99,29 @@ def _forget_requests(subscriber_id: int, address_key: str) -> None:
     unconfirmed = and_(
         AddressChange.address_key == address_key, AddressChange.confirmed_at.is_(None)
     )
-    db.session.execute(
-        delete(AddressChange).where(or_(AddressChange.subscriber_id == subscriber_id, unconfirmed))
-    )
+    moves = db.session.scalars(
+        delete(AddressChange)
+        .where(or_(AddressChange.subscriber_id == subscriber_id, unconfirmed))
+        .returning(AddressChange.address_key)
+    ).all()
+    _forget_mails_to(moves, Notice.kind == NoticeKind.ADDRESS_CHANGE)
     db.session.execute(delete(LinksRequest).where(LinksRequest.address_key == address_key))
 
 
 def _forget_mails(address_key: str) -> None:
     """Mails that have not left, and what was said about those that have."""
-    db.session.execute(
-        delete(Notice).where(
-            Notice.due_at.is_not(None),
-            func.lower(Notice.recipient) == address_key,
-            Notice.kind.not_in(TO_EDITORS),
-        )
-    )
+    _forget_mails_to([address_key], Notice.kind.not_in(TO_EDITORS))
     db.session.execute(
         update(Notice)
         .where(func.lower(Notice.answer).contains(address_key, autoescape=True))
         .values(answer=None)
     )
+
+
+def _forget_mails_to(address_keys: Collection[str], which: ColumnElement[bool]) -> None:
+    waits = Notice.due_at.is_not(None)
+    to_them = func.lower(Notice.recipient).in_(address_keys)
+    db.session.execute(delete(Notice).where(waits, to_them, which))
 
 
 def _blank_record(subscriber_id: int) -> None:

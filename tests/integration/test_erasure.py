@@ -1,6 +1,8 @@
 """Erase me: at once, all but a keyed hash, and old links still say something kind."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -27,7 +29,7 @@ from newsletter.subscribers.models import (
     Suppression,
     SuppressionReason,
 )
-from newsletter.subscribers.signup import request_signup
+from newsletter.subscribers.signup import answer_signup, request_signup, unanswered_signups
 from newsletter.subscribers.suppression import reason_of, suppress
 from newsletter.subscribers.tasks import forget_late_words
 from newsletter.subscribers.transfer import export_subscribers
@@ -253,6 +255,20 @@ def test_nothing_is_mailed_about_it(browser, amal):
     assert [notice for notice in notices() if notice.recipient] == []
 
 
+def test_a_mailbox_that_was_to_be_the_new_one_is_asked_no_more(app, amal):
+    with transaction():
+        change = address_change.request_change(
+            amal.id, parse_address("new@elsewhere.example"), now=now()
+        )
+    with transaction():
+        address_change.answer_change(change.id, now=now())
+    assert "new@elsewhere.example" in everything()
+    with transaction():
+        erase(amal.id, source="test", now=now())
+
+    assert "elsewhere" not in everything()
+
+
 def test_old_links_still_say_something_kind(browser, amal):
     (confirm,) = confirm_paths(AMAL)
     preferences, leave = link_of(amal), link_of(amal, Purpose.UNSUBSCRIBE)
@@ -280,6 +296,45 @@ def test_pressing_twice_erases_once(browser, amal):
     look_again()
     query = select(ConsentEvent).where(ConsentEvent.kind == ConsentKind.ERASED)
     assert len(db.session.scalars(query).all()) == 1
+
+
+def test_an_erasure_wins_whatever_else_is_pressed_at_the_same_moment(app, browser, amal):
+    ask(browser, AMAL)
+    with transaction():
+        change = address_change.request_change(
+            amal.id, parse_address("amal.new@reader.example"), now=now()
+        )
+    with transaction():
+        address_change.answer_change(change.id, now=now())
+    paths = [
+        f"{link_of(amal)}/erase",
+        f"/new-address/{links().token(Purpose.NEW_ADDRESS, change.id, change.nonce)}",
+        confirm_paths(AMAL)[0],
+        link_of(amal, Purpose.UNSUBSCRIBE),
+        f"{link_of(amal)}/pause",
+    ]
+    look_again()
+    together = Barrier(len(paths) + 1)
+
+    def press(path):
+        together.wait()
+        return Browser(app, app.response_class).post(path, data={"weeks": "2"}).status_code
+
+    def answer():
+        with app.app_context():
+            waiting = unanswered_signups()
+            together.wait()
+            for signup_id in waiting:
+                with transaction():
+                    answer_signup(signup_id, now=now())
+        return 200
+
+    with ThreadPoolExecutor(len(paths) + 1) as fingers:
+        pressed = [fingers.submit(answer), *(fingers.submit(press, path) for path in paths)]
+        assert {finger.result() for finger in pressed} <= {200, 410}
+
+    look_again()
+    assert db.session.get_one(Subscriber, amal.id).state is SubscriberState.ERASED
 
 
 def test_who_has_left_may_be_erased_from_the_goodbye_page(browser, amal):
