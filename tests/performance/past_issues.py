@@ -1,6 +1,6 @@
 """A full archive: years of weekly issues, each as long as the samples, in two languages."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import insert, literal, select
 
@@ -18,34 +18,37 @@ LANGUAGES = ("en", "ar")
 def make_past_issues(number: int) -> None:
     """So many issues that were sent, one a week, the newest as young as the sample."""
     with transaction():
-        model = [import_issue(sample(language), now=datetime.now(UTC)) for language in LANGUAGES][
-            -1
-        ]
+        for language in LANGUAGES:
+            model = import_issue(_numbered(number, language), now=_now())
     with transaction():
-        sent = {"state": IssueState.SENT, "created_at": model.created_at}
-        others = [n for n in range(1, number + 1) if n != model.number]
         db.session.execute(
             insert(Issue),
-            [_sent(model, n, weeks_ago=number - n) | sent for n in others],
+            [
+                {"number": n, "created_at": model.created_at} | _sent(model.date, number - n)
+                for n in range(1, number)
+            ],
         )
-        _copy(Subject, model)
-        _copy(Article, model)
-        for name, value in _sent(model, model.number, weeks_ago=number - model.number).items():
+        for what in (Subject, Article):
+            _copy(what, model)
+        for name, value in _sent(model.date, 0).items():
             setattr(model, name, value)
-        model.state = IssueState.SENT
     with transaction():
         for issue_id in db.session.scalars(select(Issue.id)).all():
             search.index(issue_id)
             db.session.expunge_all()
 
 
-def _sent(model: Issue, number: int, *, weeks_ago: int) -> dict[str, object]:
-    """What an issue is that was sent so long ago."""
-    day = model.date - weeks_ago * WEEK
+def _numbered(number: int, language: str) -> bytes:
+    return sample(language).replace(b"number: 87", b"number: %d" % number, 1)
+
+
+def _sent(newest: date, weeks_ago: int) -> dict[str, object]:
+    """What an issue is that was sent so long before the newest."""
+    day = newest - weeks_ago * WEEK
     at = datetime.combine(day, time(7), UTC)
     return {
-        "number": number,
         "date": day,
+        "state": IssueState.SENT,
         "revised_at": at,
         "sending_started_at": at,
         "completed_at": at,
@@ -59,3 +62,7 @@ def _copy(what: type[Subject | Article], model: Issue) -> None:
     said = select(Issue.id, *columns).join_from(what, Issue, literal(value=True))
     chosen = said.where(what.issue_id == model.id, Issue.id != model.id)
     db.session.execute(insert(what).from_select(names, chosen))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

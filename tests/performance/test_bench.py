@@ -54,7 +54,7 @@ def test_readers_of_every_taste_get_a_delivery(kind, databases):
 
 @pytest.mark.parametrize("kind", Kind)
 def test_visitors_get_every_page_and_every_signup_is_written_down(kind, databases):
-    web = measure_web(kind, Archive(issues=90, readers=100, seconds=0.3), databases, say=print)
+    web = measure_web(kind, Archive(issues=5, readers=100, seconds=0.2), databases, say=print)
 
     text = report(Results(web=[web]), [])
     for what in ("issue page, any of the archive", "signup", "bare view"):
