@@ -222,6 +222,17 @@ def test_programs_that_go_on_posting_prolong_it(small):
         assert attack.watch("reader.example", now=NOON + HOUR)
 
 
+def test_forms_that_are_sent_once_and_never_again_are_what_prolongs_it(browser):
+    now = datetime.now(UTC)
+    begin_attack(now - timedelta(minutes=50))
+    fields = old_form(browser)
+    for n in range(11):
+        press(browser, fields, f"made-up-{n}@reader.example")
+
+    (one,) = attacks()
+    assert one.until >= now + HOUR
+
+
 def test_everybody_is_asked_for_one_press_more_and_then_let_in(browser):
     begin_attack()
     for path in ("/subscribe", "/subscribe/embed", "/ar/subscribe", "/manage"):
