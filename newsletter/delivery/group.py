@@ -1,10 +1,14 @@
 """What happened since the last transaction of a sender, lease by lease."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from newsletter.delivery.ledger import Cleared, Entry, Lease, Verdict
+from newsletter.delivery.models import DeliveryState
+
+T = TypeVar("T")
 
 
 class Group:
@@ -36,6 +40,23 @@ class Group:
         """A delivery was not tried and waits for another time."""
         self._postponed[lease][delivery_id] = due_at
 
+    def turn_over(self, entry: Entry) -> frozenset[int]:
+        """Write down what one statement can, if this is what groups usually are; the rest stays.
+
+        Usually one batch is going out, or the end of one and the beginning of the next: what was
+        marked is sent, and others are ready. Gives what may leave now.
+        """
+        if len(self._marked) > 1 or len(self.ready) > 1 or not (self._marked or self.ready):
+            return frozenset()
+        lease, verdicts = next(iter(self._marked.items()), (None, []))
+        following, ids = next(iter(self.ready.items()), (lease, []))
+        if following is None or any(v.state is not DeliveryState.SENT for v in verdicts):
+            return frozenset()
+        recorded, marked = entry.turn_over(lease or following, verdicts, following, ids)
+        self._marked = _left(self._marked, lambda v: v.delivery_id not in recorded)
+        self.ready = _left(self.ready, lambda id_: id_ not in marked)
+        return marked
+
     def write(self, entry: Entry, *, may_mark: bool, is_repeated: bool) -> Cleared:
         """Write it all down; say what may leave now. `is_repeated`: see `Entry.mark`."""
         for lease, verdicts in self._marked.items():
@@ -52,3 +73,14 @@ class Group:
             ids=frozenset().union(*(some.ids for some in cleared)),
             goes_on=may_mark and all(some.goes_on for some in cleared),
         )
+
+
+def _left(
+    by_lease: Mapping[Lease, Sequence[T]], is_left: Callable[[T], bool]
+) -> defaultdict[Lease, list[T]]:
+    """What is still to be written, without leases of which nothing is."""
+    left: defaultdict[Lease, list[T]] = defaultdict(list)
+    for lease, things in by_lease.items():
+        if some := [thing for thing in things if is_left(thing)]:
+            left[lease] = some
+    return left

@@ -2,11 +2,7 @@
 
 A sender writes down what happened in one `Entry` per short transaction: the answers to the last
 dots, the marks of the next deliveries, and the tally once for all of them, so that its sums are
-the counts, always. The statements are made once, when this module is read, and take a whole group
-as one parameter; no object is made per delivery.
-
-Everything written under a lease checks it, and shared-locks it where PostgreSQL would let it run
-out meanwhile: whoever lost it changes nothing any more.
+the counts, always. Each statement takes a whole group; no object is made per delivery.
 """
 
 from collections import Counter, defaultdict
@@ -16,33 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    and_,
-    bindparam,
-    case,
-    exists,
-    func,
-    insert,
-    null,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from newsletter.database import execute
-from newsletter.delivery.models import Batch, Delivery, DeliveryState, Tally
-from newsletter.delivery.parameters import given_numbers, given_rows
-from newsletter.delivery.prepared import Prepared
+from newsletter.delivery import statements
+from newsletter.delivery.models import Batch, DeliveryState
+from newsletter.delivery.prepared import Pen, session_pen
 from newsletter.delivery.slots import LEASE, Slot
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue
-from newsletter.subscribers.models import Bounce, BounceKind, Subscriber, SubscriberState
+from newsletter.subscribers.models import BounceKind
 
-LEFT = "The reader left after sending had started."
 DIED = "The process that sent it ended before the answer was written down."
-PAUSED = "The reader paused after sending had started."
-SUPPRESSED = "The address was suppressed after sending had started."
 
 _BEFORE_MARK = (DeliveryState.QUEUED,)
 _AFTER_MARK = (DeliveryState.SENDING, DeliveryState.IN_DOUBT)
@@ -144,36 +125,65 @@ def renew(leases: Collection[Lease], now: datetime) -> None:
 
 def waiting(lease: Lease) -> list[Waiting]:
     """The deliveries of a batch that may be tried, in order."""
-    rows = execute(
-        select(
-            Delivery.id,
-            Delivery.subscriber_id,
-            Subscriber.address,
-            Delivery.attempts,
-            Delivery.dated_at,
-        )
-        .join(Subscriber, Subscriber.id == Delivery.subscriber_id)
-        .where(Delivery.batch_id == lease.batch_id, _waits())
-        .order_by(Delivery.id)
-    )
-    return [Waiting(*row) for row in rows]
+    pen = session_pen()
+    rows = statements.WAITING.rows(pen, {"held_batch": lease.batch_id})
+    return [
+        Waiting(id_, reader, address, attempts, pen.read_time(dated_at))
+        for id_, reader, address, attempts, dated_at in rows
+    ]
 
 
 @contextmanager
-def entry(slot: Slot, now: datetime) -> Iterator["Entry"]:
-    """What one sender writes down in the open transaction; at its end the tally moves."""
-    new = Entry(slot, now)
+def entry(slot: Slot, now: datetime, pen: Pen | None = None) -> Iterator["Entry"]:
+    """What one sender writes down in one transaction; at its end the tally moves.
+
+    In that of the session, unless it has a pen of its own.
+    """
+    new = Entry(slot, now, pen or session_pen())
     yield new
-    count(slot.issue_id, slot.number, new.changes)
+    new.count()
 
 
 class Entry:
     """What one sender writes down at one moment; made by `entry`."""
 
-    def __init__(self, slot: Slot, now: datetime) -> None:
-        self.changes: Counter[DeliveryState] = Counter()
+    def __init__(self, slot: Slot, now: datetime, pen: Pen) -> None:
+        self._changes: Counter[DeliveryState] = Counter()
         self._slot = slot
         self._now = now
+        self._pen = pen
+
+    def count(self) -> None:
+        """Move the tally by what was written; the last thing to do."""
+        _count(self._pen, self._slot.issue_id, self._slot.number, self._changes)
+
+    def turn_over(
+        self, lease: Lease, sent: Sequence[Verdict], following: Lease, ids: Sequence[int]
+    ) -> tuple[frozenset[int], frozenset[int]]:
+        """Record what was sent under one lease and mark the next under another, in one statement.
+
+        It is a whole transaction with its tally, where the pen has none open. Gives the ids of
+        what was recorded and of what may leave now; the rest is for `record` and `mark`.
+        PostgreSQL alone can do this.
+        """
+        values = {
+            "rows": [(verdict.delivery_id, verdict.answer) for verdict in sent],
+            "ids": ids,
+            "now": self._now,
+            "before": DeliveryState.SENDING,
+            "after": DeliveryState.SENT,
+            "tried": 0,
+            "due": None,
+            "settled": self._now,
+            "of_issue": self._slot.issue_id,
+            "of_slot": self._slot.number,
+            **_under(lease, "recorded"),
+            **_under(following, "marked"),
+        }
+        done: tuple[list[int], list[int]] = ([], [])
+        for which, delivery_id in statements.TURN_OVER.rows(self._pen, values):
+            done[which].append(delivery_id)
+        return frozenset(done[0]), frozenset(done[1])
 
     def mark(self, lease: Lease, ids: Collection[int], *, is_repeated: bool = False) -> Cleared:
         """Note that these may leave now; skip those whose readers left, pause or were suppressed.
@@ -183,14 +193,14 @@ class Entry:
         """
         held = {"ids": list(ids), **_hold(lease)}
         of_issue = lease.slot.issue_id
-        values = {**held, "now": self._now, "dated": lease.dated_at, "held_issue": of_issue}
-        cleared = frozenset(_MARK.ids(values))
+        values = {**held, "now": self._now, "held_dated": lease.dated_at, "of_issue": of_issue}
+        cleared = frozenset(statements.MARK.ids(self._pen, values))
         self._move(DeliveryState.QUEUED, DeliveryState.SENDING, len(cleared))
         if is_repeated:
-            cleared = frozenset(_MARKED.ids(held))
+            cleared = frozenset(statements.MARKED.ids(self._pen, held))
         skipped = 0
         if len(cleared) < len(ids):
-            skipped = len(_SKIP.ids({**held, "now": self._now}))
+            skipped = len(statements.SKIP.ids(self._pen, {**held, "now": self._now}))
             self._move(DeliveryState.QUEUED, DeliveryState.SKIPPED, skipped)
         return Cleared(cleared, goes_on=len(cleared) + skipped == len(ids))
 
@@ -210,11 +220,13 @@ class Entry:
     def postpone(self, lease: Lease, due: Mapping[int, datetime]) -> None:
         """Let deliveries wait that were not tried; they are no further for it."""
         for delivery_id, due_at in due.items():
-            _POSTPONE.ids({"ids": [delivery_id], "due": due_at, **_hold(lease)})
+            statements.POSTPONE.ids(
+                self._pen, {"ids": [delivery_id], "due": due_at, **_hold(lease)}
+            )
 
     def give_back(self, lease: Lease) -> None:
         """End a lease; the batch is finished if nothing in it waits any more."""
-        _GIVE_BACK.ids({"now": self._now, **_hold(lease)})
+        statements.GIVE_BACK.ids(self._pen, {"now": self._now, **_hold(lease)})
 
     def _settle(self, lease: Lease, unsettled: dict[int, Verdict], before: DeliveryState) -> None:
         """Move deliveries with verdicts alike from one state on; those that moved are settled."""
@@ -225,164 +237,51 @@ class Entry:
             "before": before,
             "after": some.state,
             "tried": int(before is DeliveryState.QUEUED),  # a mark has counted its attempt
-            "dated": lease.dated_at,
             "due": some.due_at,
             "settled": self._now if is_over else None,
-            **_hold(lease),
+            **_under(lease, "held"),
         }
-        settled = _RECORD.ids(values)
+        settled = statements.RECORD.ids(self._pen, values)
         self._move(before, some.state, len(settled))
         self._note_bounces([unsettled.pop(id_) for id_ in settled])
 
     def _note_bounces(self, verdicts: Sequence[Verdict]) -> None:
-        bounces = [
-            {
-                "subscriber_id": verdict.bounce.subscriber_id,
-                "delivery_id": verdict.delivery_id,
-                "kind": verdict.bounce.kind,
-                "status": verdict.bounce.status,
-                "text": verdict.answer,
-                "at": self._now,
-            }
-            for verdict in verdicts
-            if verdict.bounce
-        ]
-        if bounces:
-            execute(insert(Bounce), bounces)
+        for verdict in verdicts:
+            if verdict.bounce:
+                values = {
+                    "of_subscriber": verdict.bounce.subscriber_id,
+                    "of_delivery": verdict.delivery_id,
+                    "of_kind": verdict.bounce.kind,
+                    "status": verdict.bounce.status,
+                    "text": verdict.answer,
+                    "at": self._now,
+                }
+                statements.NOTE_BOUNCE.rows(self._pen, values)
 
     def _move(self, before: DeliveryState, after: DeliveryState, number: int) -> None:
-        self.changes[before] -= number
-        self.changes[after] += number
+        self._changes[before] -= number
+        self._changes[after] += number
 
 
 def count(issue_id: int, slot: int, changes: Mapping[DeliveryState, int]) -> None:
     """Move the tally of a slot; the changes of all states add up to zero."""
+    _count(session_pen(), issue_id, slot, changes)
+
+
+def _count(pen: Pen, issue_id: int, slot: int, changes: Mapping[DeliveryState, int]) -> None:
     if any(changes.values()):
         deltas = {f"{state}_more": changes.get(state, 0) for state in DeliveryState}
-        _COUNT.ids({"of_issue": issue_id, "of_slot": slot, **deltas})
+        statements.COUNT.ids(pen, {"of_issue": issue_id, "of_slot": slot, **deltas})
 
 
 def _hold(lease: Lease) -> dict[str, int]:
     return {"held_batch": lease.batch_id, "held_fence": lease.fence}
 
 
-def _waits() -> ColumnElement[bool]:
-    return and_(Delivery.state == DeliveryState.QUEUED, Delivery.due_at.is_(None))
-
-
-def _is_ours() -> ColumnElement[bool]:
-    return and_(
-        Batch.id == bindparam("held_batch"),
-        Batch.fence == bindparam("held_fence"),
-        Batch.finished_at.is_(None),
-    )
-
-
-def _is_held() -> ColumnElement[bool]:
-    """A delivery's batch is ours and stays so until we commit.
-
-    The sum keeps PostgreSQL from reading the whole batch where it is told the deliveries.
-    """
-    ours = select(Batch.id).where(_is_ours()).with_for_update(read=True)
-    return and_(Delivery.batch_id + 0 == bindparam("held_batch"), exists(ours))
-
-
-def _still_reads() -> ColumnElement[bool]:
-    return exists().where(
-        Subscriber.id == Delivery.subscriber_id,
-        Subscriber.state == SubscriberState.CONFIRMED,
-        Subscriber.suppressed_at.is_(None),
-        or_(Subscriber.paused_until.is_(None), Subscriber.paused_until <= _time("now")),
-    )
-
-
-def _is_being_sent() -> ColumnElement[bool]:
-    return exists().where(Issue.id == bindparam("held_issue"), Issue.state == IssueState.SENDING)
-
-
-def _why_skipped() -> ColumnElement[str]:
-    return (
-        select(
-            case(
-                (Subscriber.state != SubscriberState.CONFIRMED, LEFT),
-                (Subscriber.suppressed_at.is_not(None), SUPPRESSED),
-                else_=PAUSED,
-            )
-        )
-        .where(Subscriber.id == Delivery.subscriber_id)
-        .scalar_subquery()
-    )
-
-
-def _time(name: str) -> Any:
-    return bindparam(name, type_=Delivery.marked_at.type)
-
-
-_given_number = given_numbers("ids")
-_MARK = Prepared(
-    update(Delivery)
-    .where(Delivery.id == _given_number, _waits(), _is_held(), _is_being_sent(), _still_reads())
-    .values(
-        state=DeliveryState.SENDING,
-        marked_at=_time("now"),
-        dated_at=func.coalesce(Delivery.dated_at, _time("dated")),
-        attempts=Delivery.attempts + 1,
-    )
-    .returning(Delivery.id)
-)
-_MARKED = Prepared(
-    select(Delivery.id).where(
-        Delivery.id == _given_number, Delivery.state == DeliveryState.SENDING, _is_held()
-    )
-)
-_SKIP = Prepared(
-    update(Delivery)
-    .where(Delivery.id == _given_number, _waits(), _is_held(), ~_still_reads())
-    .values(state=DeliveryState.SKIPPED, settled_at=_time("now"), answer=_why_skipped())
-    .returning(Delivery.id)
-)
-_given_id, _given_answer = given_rows("rows")
-_RECORD = Prepared(
-    update(Delivery)
-    .where(
-        Delivery.id == _given_id,
-        Delivery.state == bindparam("before"),
-        Delivery.due_at.is_(None),  # what was queued again already is not queued again
-        _is_held(),
-    )
-    .values(
-        state=bindparam("after"),
-        answer=_given_answer,
-        attempts=Delivery.attempts + bindparam("tried"),
-        dated_at=func.coalesce(Delivery.dated_at, _time("dated")),
-        due_at=_time("due"),
-        settled_at=_time("settled"),
-    )
-    .returning(Delivery.id)
-)
-_POSTPONE = Prepared(
-    update(Delivery)
-    .where(Delivery.id == _given_number, _waits(), _is_held())
-    .values(due_at=_time("due"))
-)
-_GIVE_BACK = Prepared(
-    update(Batch)
-    .where(_is_ours())
-    .values(
-        lease_until=None,
-        finished_at=case(
-            (exists().where(Delivery.batch_id == Batch.id, _waits()), null()),
-            else_=_time("now"),
-        ),
-    )
-)
-_COUNT = Prepared(
-    update(Tally)
-    .where(Tally.issue_id == bindparam("of_issue"), Tally.slot == bindparam("of_slot"))
-    .values(
-        {
-            getattr(Tally, state): getattr(Tally, state) + bindparam(f"{state}_more")
-            for state in DeliveryState
-        }
-    )
-)
+def _under(lease: Lease, name: str) -> dict[str, Any]:
+    """The parameters of a lease by its name in a statement."""
+    return {
+        f"{name}_batch": lease.batch_id,
+        f"{name}_fence": lease.fence,
+        f"{name}_dated": lease.dated_at,
+    }

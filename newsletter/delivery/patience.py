@@ -27,7 +27,17 @@ log = logging.getLogger(__name__)
 
 
 def patiently(work: Callable[[], T]) -> T:
-    """Do something in a transaction, and again when the database was lost meanwhile.
+    """Do something in a transaction, and again when the database was lost meanwhile."""
+
+    def in_transaction() -> T:
+        with transaction():
+            return work()
+
+    return persistently(in_transaction)
+
+
+def persistently(transact: Callable[[], T]) -> T:
+    """Do a whole transaction, and again when the database was lost meanwhile.
 
     Nobody knows then whether the lost one was committed, so doing it twice must come to the same.
     Raises one of `LOST` when the leases could run out.
@@ -35,8 +45,7 @@ def patiently(work: Callable[[], T]) -> T:
     until = monotonic() + PATIENCE
     while True:
         try:
-            with transaction():
-                return work()
+            return transact()
         except LOST as error:
             if monotonic() > until:
                 raise

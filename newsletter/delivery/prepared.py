@@ -1,16 +1,22 @@
 """Statements of the sending path, compiled once and run past SQLAlchemy's execution.
 
-What SQLAlchemy does around a statement costs a sender more than the statement itself: three of
-them come with every group.
+What SQLAlchemy does around a statement, a session and its pool costs a sender more than the
+statement itself, and they come with every group.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Select, Update
+from sqlalchemy import CompoundSelect, Insert, Select, Update
 from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.interfaces import DBAPICursor
 
-from newsletter.database import db
+from newsletter.database import UtcDateTime, db
+
+Statement = Insert | Update | Select[*tuple[Any, ...]] | CompoundSelect[Any]
+
+_TIME = UtcDateTime()
 
 
 class _Compiled(NamedTuple):
@@ -25,27 +31,48 @@ class _Compiled(NamedTuple):
     order: list[str] | None
 
 
+class Pen(NamedTuple):
+    """What statements are written with: a cursor of the driver, and which database it is."""
+
+    cursor: DBAPICursor
+    dialect: Dialect
+
+    def read_time(self, value: Any) -> datetime | None:
+        """A time as the driver gives it, with its zone."""
+        if value is None:
+            return None
+        read = _TIME.dialect_impl(self.dialect).result_processor(self.dialect, None)
+        return cast(datetime, read(value) if read else value)
+
+
+def session_pen() -> Pen:
+    """A pen in the open transaction of the session."""
+    connection = db.session.connection()
+    return Pen(connection.connection.cursor(), connection.dialect)
+
+
 class Prepared:
     """One statement with named parameters; errors are those of the database's own driver."""
 
-    def __init__(self, statement: Update | Select[Any]) -> None:
+    def __init__(
+        self, statement: Insert | Update | Select[*tuple[Any, ...]] | CompoundSelect[Any]
+    ) -> None:
         self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
 
-    def ids(self, values: Mapping[str, Any]) -> list[int]:
-        """Run it in the open transaction; gives the first column of what it returns."""
-        connection = db.session.connection()
-        text, constants, processors, order = self._for(connection.dialect)
+    def rows(self, pen: Pen, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run it; gives what it returns as the driver gives it, times in its own way."""
+        text, constants, processors, order = self._for(pen.dialect)
         given = dict(constants)
         for name, value in values.items():
             processor = processors[name]
             given[name] = processor(value) if processor else value
-        cursor = connection.connection.cursor()
-        try:
-            cursor.execute(text, [given[name] for name in order] if order else given)
-            return [row[0] for row in cursor.fetchall()] if cursor.description else []
-        finally:
-            cursor.close()
+        pen.cursor.execute(text, [given[name] for name in order] if order else given)
+        return list(pen.cursor.fetchall()) if pen.cursor.description else []
+
+    def ids(self, pen: Pen, values: Mapping[str, Any]) -> list[int]:
+        """Run it; gives the first column of what it returns."""
+        return [row[0] for row in self.rows(pen, values)]
 
     def _for(self, dialect: Dialect) -> _Compiled:
         if dialect.name not in self._compiled:

@@ -12,9 +12,8 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import count
 from time import monotonic
 
 from newsletter import audit
@@ -22,11 +21,12 @@ from newsletter.background import is_stopping
 from newsletter.database import db, transaction
 from newsletter.delivery import ledger, slots, steering
 from newsletter.delivery.answers import AnswerCounts
+from newsletter.delivery.books import Books
 from newsletter.delivery.fleet import Fleet, Line
 from newsletter.delivery.group import Group
 from newsletter.delivery.hand import Hand, Item
 from newsletter.delivery.heartbeat import heartbeat
-from newsletter.delivery.ledger import Cleared, Lease, Verdict, Waiting
+from newsletter.delivery.ledger import Lease, Verdict, Waiting
 from newsletter.delivery.models import DeliveryState
 from newsletter.delivery.pace import NEAR
 from newsletter.delivery.patience import LOST, patiently
@@ -86,6 +86,7 @@ class Sender:
         self._slot = slot
         self._fleet = fleet
         self._clock = clock
+        self._books = Books(slot, clock)
         self._templates: dict[int, Template] = {}
         self._counts = AnswerCounts()
         self._hand = Hand()
@@ -110,10 +111,11 @@ class Sender:
     def send(self, *, until: datetime) -> None:
         """Send until there is nothing left or the time is over; then wait for the last answers."""
         try:
-            while self._goes_on(until):
-                self._listen(self._offer())
-                self._keep_up()
-            self._end()
+            with self._books:
+                while self._goes_on(until):
+                    self._listen(self._offer())
+                    self._keep_up()
+                self._end()
         except BaseException:
             for line in self._used:
                 line.abandon()  # nobody is left who would hear the answers
@@ -146,6 +148,8 @@ class Sender:
             line = self._lines[-1]
         for item in self._admitted(line, self._hand.take(line.relay.room())):
             self._offer_one(line, item)
+        if not self._offered and not self._cleared and self._hand.is_empty:
+            return 0.0  # there is nothing left to wait for
         return min(LONGEST_WAIT, next_at - now) if next_at else LONGEST_WAIT
 
     def _usable_line(self) -> Line | None:
@@ -173,7 +177,7 @@ class Sender:
         def claim() -> tuple[Line | None, Lease | None, Sequence[Waiting]]:
             line = self._fleet.choose(self._slot.holder, self._clock())
             lease = ledger.claim(self._slot, self._clock()) if line else None
-            return line, lease, ledger.waiting(lease) if lease else ()
+            return line, lease, self._known(lease) if lease else ()
 
         line, lease, deliveries = patiently(claim)
         self._use(line)
@@ -185,6 +189,14 @@ class Sender:
             edition_id = lease.edition_id
             self._templates[edition_id] = patiently(lambda: template_of(edition_id))
         return True
+
+    def _known(self, lease: Lease) -> Sequence[Waiting]:
+        """What waits in a batch; who was erased meanwhile is skipped here, without an address."""
+        waiting = ledger.waiting(lease)
+        if erased := [delivery.id for delivery in waiting if not delivery.address]:
+            with ledger.entry(self._slot, self._clock()) as entry:
+                entry.mark(lease, erased)
+        return [delivery for delivery in waiting if delivery.address]
 
     def _admitted(self, line: Line, items: Sequence[Item]) -> Iterable[Item]:
         """Those that the pace lets go now; of the others some wait in hand, some in the ledger."""
@@ -276,21 +288,36 @@ class Sender:
         if not (self._group or self._objection or any(line.has_news for line in self._lines)):
             return
         group, self._group = self._group, Group()
-        tries = count(1)
-        cleared = patiently(lambda: self._write(group, is_repeated=next(tries) > 1))
-        self._objection = None  # it is written down; an editor may resume from now on
+        ready = dict(group.ready)
+        may_mark = self._objection is None
+        self._tell()
+        cleared = self._books.write(group, may_mark=may_mark)
         self._hand.forget(group.finished)
-        self._let_leave(group, cleared.ids)
+        self._let_leave(ready, cleared.ids)
         if not cleared.goes_on:
             self._stop()
         for line in self._lines:
-            line.told()
             if not line.is_usable:
                 self._recall(line)
 
-    def _let_leave(self, group: Group, marked: frozenset[int]) -> None:
+    def _tell(self) -> None:
+        """Write down what others must know: why the issue has to pause, which relay may be used."""
+        if self._objection or any(line.has_news for line in self._lines):
+            patiently(self._write_news)
+            self._objection = None  # it is written down; an editor may resume from now on
+            for line in self._lines:
+                line.told()
+
+    def _write_news(self) -> None:
+        now = self._clock()
+        for line in self._lines:
+            line.tell(now)
+        if self._objection:
+            self._pause(self._objection, now)
+
+    def _let_leave(self, ready: Mapping[Lease, Sequence[int]], marked: frozenset[int]) -> None:
         """Clear what is marked; of the rest that was ready nothing may leave any more."""
-        for lease, keys in group.ready.items():
+        for lease, keys in ready.items():
             for key in keys:
                 line, item = self._offered.pop(key)
                 if key in marked:
@@ -312,17 +339,6 @@ class Sender:
         line.relay.withdraw([item.delivery.id])
         line.under_way -= 1
         self._fleet.pace.done([item.domain])
-
-    def _write(self, group: Group, *, is_repeated: bool) -> Cleared:
-        now = self._clock()
-        may_mark = self._objection is None
-        with ledger.entry(self._slot, now) as entry:
-            cleared = group.write(entry, may_mark=may_mark, is_repeated=is_repeated)
-        for line in self._lines:
-            line.tell(now)
-        if self._objection:
-            self._pause(self._objection, now)
-        return cleared
 
     def _pause(self, objection: str, now: datetime) -> None:
         try:
@@ -347,19 +363,15 @@ class Sender:
         """Give back what is held."""
         self._hand.drop()
         self._write_down()
-        leases = self._hand.leases
-
-        def leave() -> None:
-            with ledger.entry(self._slot, self._clock()) as entry:
-                for lease in leases:
-                    entry.give_back(lease)
-            for line in self._used:
-                line.leave_probe(self._slot.holder)
-
-        patiently(leave)
+        self._books.give_back(self._hand.leases)
+        patiently(self._leave_probes)
         for line in self._used:
             line.leave(self._slot.holder)
         self._flush()
+
+    def _leave_probes(self) -> None:
+        for line in self._used:
+            line.leave_probe(self._slot.holder)
 
     def _keep_up(self) -> None:
         if monotonic() >= self._kept_up_at + UPKEEP:

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
 from newsletter.database import db, transaction
-from newsletter.delivery import ledger, sending, slots, steering
+from newsletter.delivery import sending, slots, statements, steering
 from newsletter.delivery.heartbeat import heartbeat
 from newsletter.delivery.models import Batch, SenderSlot
 from newsletter.delivery.progress import progress
@@ -159,9 +159,24 @@ def test_somebody_who_leaves_after_fan_out_gets_nothing(app, mail_server, clock)
 
     assert recipients(mail_server) == ["stays@example.org"]
     assert states(issue) == {"sent": 1, "skipped": 3}
-    assert delivery_to("leaves@example.org").answer == ledger.LEFT
-    assert delivery_to("pauses@example.org").answer == ledger.PAUSED
-    assert delivery_to("suppressed@example.org").answer == ledger.SUPPRESSED
+    assert delivery_to("leaves@example.org").answer == statements.LEFT
+    assert delivery_to("pauses@example.org").answer == statements.PAUSED
+    assert delivery_to("suppressed@example.org").answer == statements.SUPPRESSED
+    assert state_of(issue) is IssueState.SENT
+
+
+def test_who_is_erased_between_two_tries_is_skipped(app, mail_server, clock):
+    issue = start_issue("stays@example.org", "goes@example.org")
+    with transaction():
+        gone = db.session.scalars(
+            select(Subscriber).where(Subscriber.address == "goes@example.org")
+        ).one()
+        gone.state, gone.address, gone.address_key = SubscriberState.ERASED, "", None
+
+    send(issue, mail_server.url, clock)
+
+    assert recipients(mail_server) == ["stays@example.org"]
+    assert states(issue) == {"sent": 1, "skipped": 1}
     assert state_of(issue) is IssueState.SENT
 
 

@@ -3,11 +3,13 @@
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from limits import RateLimitItemPerSecond
+from limits.storage import MemoryStorage
 
 from newsletter.limits import NetworkLimits, TooMany, an_hour, network_of
 
@@ -75,7 +77,7 @@ def test_a_refused_request_takes_no_memory():
         except TooMany:
             continue
 
-    assert list(counted._counters.storage.storage.values()) == [2]
+    assert list(cast(MemoryStorage, counted._counters.storage).storage.values()) == [2]
 
 
 @pytest.fixture

@@ -1,0 +1,105 @@
+"""How a sender writes: on a connection of its own, kept past session and pool, and patiently.
+
+A group takes a transaction, and there are hundreds in a second. What a session and a pool do
+around each costs as much as the group itself; on PostgreSQL, the usual group is one statement and
+so one round trip.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Self, cast
+
+import psycopg
+from sqlalchemy.pool import PoolProxiedConnection
+
+from newsletter.database import db, is_sqlite
+from newsletter.delivery import ledger
+from newsletter.delivery.group import Group
+from newsletter.delivery.ledger import Cleared, Entry, Lease
+from newsletter.delivery.patience import LOST, persistently
+from newsletter.delivery.prepared import Pen
+from newsletter.delivery.slots import Slot
+
+BEGIN = {True: "BEGIN IMMEDIATE", False: "BEGIN"}
+
+log = logging.getLogger(__name__)
+
+
+class Books:
+    """What one sender writes into the ledger; used by one thread."""
+
+    def __init__(self, slot: Slot, clock: Callable[[], datetime]) -> None:
+        self._slot = slot
+        self._clock = clock
+        self._begin = BEGIN[is_sqlite()]
+        self._connection: PoolProxiedConnection | None = None
+        self._pen: Pen | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def write(self, group: Group, *, may_mark: bool) -> Cleared:
+        """Write a group down; say what may leave now. Raises one of `LOST` in the end."""
+        at_once: frozenset[int] = frozenset()
+        is_repeated = False
+        if may_mark and not is_sqlite():
+            try:
+                at_once = group.turn_over(Entry(self._slot, self._clock(), self._open()))
+            except LOST as error:
+                log.warning("the database was lost (%s); once more", type(error).__name__)
+                self._close()
+                is_repeated = True
+        if not group:
+            return Cleared(at_once, goes_on=True)
+
+        def write_the_rest() -> Cleared:
+            nonlocal is_repeated
+            was_repeated, is_repeated = is_repeated, True
+            with self._entry() as entry:
+                return group.write(entry, may_mark=may_mark, is_repeated=was_repeated)
+
+        rest = persistently(write_the_rest)
+        return Cleared(at_once | rest.ids, rest.goes_on)
+
+    def give_back(self, leases: Sequence[Lease]) -> None:
+        """End leases. Raises one of `LOST` in the end."""
+
+        def write_it() -> None:
+            with self._entry() as entry:
+                for lease in leases:
+                    entry.give_back(lease)
+
+        persistently(write_it)
+
+    @contextmanager
+    def _entry(self) -> Iterator[Entry]:
+        """One transaction."""
+        pen = self._open()
+        try:
+            pen.cursor.execute(self._begin)
+            with ledger.entry(self._slot, self._clock(), pen) as entry:
+                yield entry
+            pen.cursor.execute("COMMIT")
+        except BaseException:
+            self._close()  # the database rolls back what had begun
+            raise
+
+    def _open(self) -> Pen:
+        if self._pen is None:
+            self._connection = db.engine.raw_connection()
+            if not is_sqlite():  # from here on, each statement is a transaction
+                cast(psycopg.Connection, self._connection.driver_connection).autocommit = True
+            self._connection.detach()
+            self._pen = Pen(self._connection.cursor(), db.engine.dialect)
+        return self._pen
+
+    def _close(self) -> None:
+        self._pen = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
