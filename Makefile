@@ -13,7 +13,7 @@ APT_INSTALL := as_root=; test "$$(id -u)" = 0 || as_root="sudo -n"; \
 	DEBIAN_FRONTEND=noninteractive $$as_root apt-get -qq install --yes --no-install-recommends
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help setup demo run test bench chaos check browser compiler translations lock clean
+.PHONY: help setup demo run test bench chaos check browser compiler java translations lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -26,7 +26,7 @@ demo: setup ## the whole main job, from signing up to the sent issue; PORT=8123 
 run: setup ## everything in one place, for a trial of your own; PORT=8123 for another port
 	@$(BIN)/newsletter run $(if $(PORT),--port $(PORT))
 
-test: check browser compiler .cache/postfix ## all checks, then all tests, on real servers
+test: check browser compiler java .cache/postfix ## all checks, then all tests, on real servers
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 chaos: .venv/.ready-for-tests $(CATALOGUES:.po=.mo) ## kill everything again and again, more often than the tests; CHAOS=5 for longer
@@ -95,6 +95,15 @@ compiler:
 		$(APT_INSTALL) gcc libc6-dev > /dev/null; \
 		command -v cc > /dev/null || command -v gcc > /dev/null || { \
 			echo "There is no C compiler: no test of the benchmark. On Debian: apt-get install gcc libc6-dev"; \
+			test "$$CI" != true; }; }
+
+# For the checker of HTML.
+java:
+	@command -v java > /dev/null || { \
+		echo "Installing Java for the checker of HTML …"; \
+		$(APT_INSTALL) default-jre-headless > /dev/null; \
+		command -v java > /dev/null || { \
+			echo "Java is not there: pages are not held against the HTML standard. On Debian: apt-get install default-jre-headless"; \
 			test "$$CI" != true; }; }
 
 # Postfix's smtp-sink, a second SMTP server for the tests: unpacked, not installed, so that nothing starts.

@@ -8,7 +8,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from babel import Locale
 from flask import (
@@ -121,11 +121,16 @@ def asset_url(filename: str) -> str:
 
 
 def this_page_in(language: str) -> str:
-    """The address of the page being made in another language, or else of the front page."""
+    """The address of the page being made in another language, or else of the front page.
+
+    What was asked for stays: the words searched for, the sections chosen.
+    """
     endpoint = request.endpoint
     if endpoint is None or not current_app.url_map.is_endpoint_expecting(endpoint, "language"):
         return url_for("archive.front", language=language)
-    return url_for(endpoint, language=language, **(request.view_args or {}))
+    page = url_for(endpoint, language=language, **(request.view_args or {}))
+    query = urlencode(list(request.args.items(multi=True)))
+    return f"{page}?{query}" if query else page
 
 
 @lru_cache

@@ -16,14 +16,19 @@ from newsletter.pages import settings
 
 KEPT = 256  # articles; a hundred kilobytes each at the very most, in practice ten
 LONGEST_OPENING = 240  # characters
+ALIGNED = re.compile(r'(<t[dh][^>]*?) align="(left|center|right)"')
 NOTE = re.compile(r"\[\^[^\]\s]+\]")  # refers to a footnote
 
 
 def on_page(article: Article) -> Markup:
-    """The body for a page. A table stands in a region of its own that the keyboard can scroll."""
+    """The body for a page. A table stands in a region of its own that the keyboard can scroll.
+
+    Its cells are aligned by a class: the attribute is for mails and feeds, which have no style.
+    """
     opening = Markup('<div class="scroller" role="group" tabindex="0" aria-label="{}"><table>')
     html = _html(article).replace("<table>", opening.format(gettext("Table")))
-    return html.replace("</table>", Markup("</table></div>"))
+    html = html.replace("</table>", Markup("</table></div>"))
+    return Markup(ALIGNED.sub(r'\1 class="\2"', str(html)))  # noqa: S704  # it was safe before
 
 
 def in_feed(article: Article, url: str) -> Markup:

@@ -182,7 +182,7 @@ def _move(subscriber: Subscriber, change: AddressChange, now: datetime) -> None:
     language = chosen_by(subscriber).language
     is_elsewhere = subscriber.address_key != change.address_key
     if is_elsewhere and subscriber.suppressed_at is None:
-        mail = address_changed_mail(subscriber, language)
+        mail = address_changed_mail(language)
         owe(NoticeKind.ADDRESS_CHANGED, subscriber.address, mail, language=language, now=now)
     subscriber.address = change.address
     subscriber.address_key = change.address_key

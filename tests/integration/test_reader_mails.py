@@ -115,7 +115,7 @@ def test_the_mail_to_a_new_address_names_no_other_and_leads_to_a_page(client, re
 
 
 def test_the_mail_to_the_old_address_names_no_other_and_says_whom_to_ask(app, reader, settings):
-    mail = address_changed_mail(reader, "en")
+    mail = address_changed_mail("en")
 
     assert links_in(mail) == []
     assert "@new.example" not in mail.subject + mail.text + mail.html

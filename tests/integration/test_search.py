@@ -294,3 +294,8 @@ def test_a_search_asks_the_database_three_times_at_the_most(client):
     sa.event.remove(db.engine, "before_cursor_execute", note)
 
     assert len([one for one in statements if one.startswith(("SELECT", "WITH"))]) <= 3
+
+
+def test_the_other_language_is_asked_the_same(client):
+    page = client.get("/search?q=coast&q=%22a+road%22&_external=1&language=x").text
+    assert 'href="/ar/search?q=coast&amp;q=%22a+road%22&amp;_external=1&amp;language=x"' in page
