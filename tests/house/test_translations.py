@@ -173,7 +173,8 @@ def test_no_template_holds_words_that_nobody_can_translate(template):
 @pytest.mark.parametrize("path", ["/ar/", "/ar/issues/", "/ar/subscribe", "/ar/nowhere"])
 def test_an_arabic_page_is_arabic_from_top_to_bottom(client, settings, path):
     page = client.get(path).text
-    names = settings.publication_name, settings.postal_address
+    hint = "This page in English"  # for whoever reads no Arabic
+    names = settings.publication_name, settings.postal_address, hint
 
     assert '<html lang="ar" dir="rtl">' in page
     assert "كل الأعداد" in page
