@@ -23,6 +23,7 @@ from newsletter.delivery.prepared import Pen
 from newsletter.delivery.slots import Slot
 
 BEGIN = {True: "BEGIN IMMEDIATE", False: "BEGIN"}
+PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"  # planning takes longer than a small group
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,8 @@ class Books:
                 cast(psycopg.Connection, self._connection.driver_connection).autocommit = True
             self._connection.detach()
             self._pen = Pen(self._connection.cursor(), db.engine.dialect)
+            if not is_sqlite():
+                self._pen.cursor.execute(PLAN_ONCE)
         return self._pen
 
     def _close(self) -> None:
