@@ -22,7 +22,7 @@ from flask import (
     request,
     url_for,
 )
-from flask_babel import Babel, format_date, format_datetime, get_locale
+from flask_babel import Babel, format_date, format_datetime, get_locale, gettext
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -34,7 +34,7 @@ from newsletter.settings import Settings
 View = Callable[..., Any]
 
 DAY = "d MMMM y"
-MOMENT = "d MMMM y, HH:mm zzz"
+CLOCK = "HH:mm zzz"
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
@@ -145,7 +145,8 @@ def day(given: date) -> str:
 
 def moment(time: datetime) -> str:
     """Date and time in words, in the publication's zone."""
-    return str(format_datetime(time, MOMENT))
+    date_and_time = {"date": format_datetime(time, DAY), "time": format_datetime(time, CLOCK)}
+    return str(gettext("%(date)s, %(time)s", **date_and_time))
 
 
 def language_name(tag: str) -> str:
