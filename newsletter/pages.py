@@ -225,8 +225,16 @@ def _refusal(status: int, page: str, sentence: str, error: object = None) -> Any
         response = jsonify(body)
         response.content_type = "application/problem+json"
     else:
+        if request.endpoint is None or "token" in (request.view_args or {}):
+            _guess_language()
         html = render_template(f"refusals/{page}.html", error=error, sentence=sentence)
         response = Response(html)
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _guess_language() -> None:
+    """Where no address and no record says which language a reader has, their browser may."""
+    if g.get("language") is None:
+        g.language = request.accept_languages.best_match(list(LANGUAGES))

@@ -56,7 +56,7 @@ class Books:
                 self._close()
                 is_repeated = True
         if not group:
-            return Cleared(at_once, goes_on=True)
+            return Cleared(at_once, goes_on=may_mark)
 
         def write_the_rest() -> Cleared:
             nonlocal is_repeated

@@ -136,6 +136,7 @@ def web_server(listener: socket.socket, application: str = "wsgi:app") -> Progra
         "workers": WEB_PROCESSES,
         "threads": WEB_THREADS,
         "graceful-timeout": 3,
+        "limit-request-line": 8190,  # octets; a long search in Arabic takes six a letter
         "log-level": "error",
         "forwarded-allow-ips": "",
     }

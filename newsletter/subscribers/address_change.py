@@ -131,7 +131,7 @@ def confirm_change(token: str, *, now: datetime) -> bool:
     if change.confirmed_at is not None:
         return False
     if reason_of(change.address_key) in FOR_GOOD:
-        raise SuppressedAddress("We have promised not to write to this address again.")
+        raise SuppressedAddress
     if before is not None:
         if before.state is SubscriberState.CONFIRMED:
             raise TakenAddress("This mailbox has a subscription of its own already.")

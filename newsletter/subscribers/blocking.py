@@ -1,6 +1,7 @@
 """Addresses that we do not take, by their looks alone, whoever asks.
 
-`*` stands for anything. A pattern without an @ is one of domains: `*.spam.example` are all that
+`*` stands for anything; spaces or commas stand between patterns.
+A pattern without an @ is one of domains: `*.spam.example` are all that
 end so, `spam.example` is that one domain.
 """
 
@@ -26,7 +27,8 @@ class BlockedAddress(NewsletterError):
 
 def refuse_blocked(address: Address, patterns: str) -> None:
     """Raise `BlockedAddress` for what the operator's patterns, or ours, match."""
-    if _expression((*ALWAYS, *patterns.split())).fullmatch(address.key):
+    wanted = _expression((*ALWAYS, *patterns.replace(",", " ").split()))
+    if wanted.fullmatch(address.key) or wanted.fullmatch(address.folded):
         raise BlockedAddress
 
 

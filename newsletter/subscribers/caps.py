@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 
 from newsletter.database import db, is_sqlite
 from newsletter.mail.addresses import Address
-from newsletter.notices.models import Notice
+from newsletter.notices.models import Notice, NoticeKind
 from newsletter.subscribers.hashes import HashPurpose, hashes
 
 LOCK_BYTES = 8  # what PostgreSQL names a lock by
@@ -43,12 +43,18 @@ def hold_count(keys: list[str]) -> None:
     db.session.execute(select(func.pg_advisory_xact_lock(lock)))
 
 
-def may_ask(keys: list[str], caps: tuple[Cap, ...], now: datetime) -> bool:
-    """Whether one more confirmation stays under all caps."""
+def may_ask(
+    keys: list[str], caps: tuple[Cap, ...], now: datetime, *, for_links: bool = False
+) -> bool:
+    """Whether one more mail stays under all caps: a confirmation, or a reader's own links.
+
+    Each has a count of its own, or strangers could keep readers from their links by our form.
+    """
     longest = max(cap.within for cap in caps)
     asked = db.session.scalars(
         select(Notice.created_at).where(
             Notice.counting_key.in_(keys),
+            (Notice.kind == NoticeKind.LINKS) == for_links,
             Notice.created_at > now - longest,
         )
     ).all()

@@ -9,6 +9,7 @@ from newsletter.database import transaction
 from newsletter.links import Purpose
 from newsletter.pages import links
 from newsletter.subscribers.erasure import erase as erase_subscriber
+from newsletter.subscribers.moves import demand_current
 from newsletter.subscribers.my_data import data_of
 from newsletter.subscribers.pages import language_of, pages
 from newsletter.subscribers.readers import known
@@ -52,6 +53,7 @@ def act_on_erase(token: str) -> str:
 
 def _read(token: str) -> int:
     """The subscriber of a link; the page speaks their language."""
-    subscriber_id, _issue_id = links().read(Purpose.PREFERENCES, token)
+    subscriber_id, context = links().read(Purpose.PREFERENCES, token)
     g.language = language_of(subscriber_id)
+    demand_current(subscriber_id, context)
     return subscriber_id

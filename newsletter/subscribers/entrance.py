@@ -87,8 +87,8 @@ def take_links_request(address: str, language: str, *, stamp: str) -> None:
     now = datetime.now(UTC)
     ongoing = attack.watch(mailbox.domain, now=now)
     _ask_once_more(mailbox, stamp, ongoing, is_form=True, now=now)
-    attack.admit(mailbox.domain, ongoing, now=now)
-    recent().add(mailbox.domain, now)
+    # No ceiling but the network's: only readers get this mail, and no flood may shut them out.
+    network_limits().let_in(request.remote_addr, an_hour(settings().signups_per_network_per_hour))
     with transaction():
         request_links(mailbox, language, now=now)
     hint("subscribers.answer_links_requests")

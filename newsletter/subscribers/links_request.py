@@ -16,7 +16,7 @@ from newsletter.subscribers import caps
 from newsletter.subscribers.lookup import find
 from newsletter.subscribers.mails import links_mail
 from newsletter.subscribers.models import LinksRequest, SubscriberState
-from newsletter.subscribers.signup import may_be_asked
+from newsletter.subscribers.suppression import FOR_GOOD, reason_of
 
 
 def request_links(address: Address, language: str, *, now: datetime) -> None:
@@ -32,7 +32,7 @@ def unanswered_requests() -> list[int]:
 
 
 def answer_request(request_id: int, *, now: datetime) -> None:
-    """Owe a reader their links, under the caps that hold for confirmations; forget who asked.
+    """Owe a reader their links, under caps like those of confirmations; forget who asked.
 
     Does nothing if another worker has it in hand or has answered it.
     """
@@ -51,7 +51,9 @@ def answer_request(request_id: int, *, now: datetime) -> None:
     chosen = subscriber.subscription
     keys = caps.counting_keys(parse_address(asked.address))
     caps.hold_count(keys)
-    if chosen is None or not may_be_asked(asked.address_key, keys, now):
+    if chosen is None or reason_of(asked.address_key) in FOR_GOOD:
+        return
+    if not caps.may_ask(keys, caps.USUAL, now, for_links=True):
         return
     owe(
         NoticeKind.LINKS,

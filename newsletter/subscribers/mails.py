@@ -16,6 +16,7 @@ from newsletter.mail.publication import publication
 from newsletter.mail.rendering import RenderedMail, render_mail
 from newsletter.pages import absolute_url, links, settings
 from newsletter.subscribers.models import AddressChange, Signup, Subscriber, Subscription
+from newsletter.subscribers.moves import context_of
 
 
 def confirmation_mail(signup: Signup, *, valid_days: int) -> RenderedMail:
@@ -45,18 +46,25 @@ def welcome_mail(subscriber: Subscriber, subscription: Subscription) -> Rendered
         publication=publication(language),
         section_titles=_titles(subscription.choice, language),
         language_name=LANGUAGES[language].name,
-        preferences_url=_url(Purpose.PREFERENCES, subscriber.id),
-        unsubscribe_url=_url(Purpose.UNSUBSCRIBE, subscriber.id),
+        preferences_url=_url(Purpose.PREFERENCES, subscriber.id, context_of(subscriber.id)),
+        unsubscribe_url=_url(Purpose.UNSUBSCRIBE, subscriber.id, context_of(subscriber.id)),
         latest_issue=_latest_issue(language),
     )
 
 
 def goodbye_mail(subscriber: Subscriber, language: str) -> RenderedMail:
-    """Say that it is done, and the way back; `unsubscribed_at` must be set."""
+    """Say that it is done, the way back, and how to be forgotten; `unsubscribed_at` must be set."""
     if subscriber.unsubscribed_at is None:
         raise ValueError("nobody says goodbye who has not left")
     day = subscriber.unsubscribed_at.astimezone(ZoneInfo(settings().time_zone)).date()
-    return render_mail("goodbye", language, publication=publication(language), left_on=day)
+    token = links().token(Purpose.PREFERENCES, subscriber.id, context_of(subscriber.id))
+    return render_mail(
+        "goodbye",
+        language,
+        publication=publication(language),
+        left_on=day,
+        erase_url=absolute_url("subscribers.erase", token=token),
+    )
 
 
 def links_mail(subscriber: Subscriber, subscription: Subscription) -> RenderedMail:
@@ -66,8 +74,8 @@ def links_mail(subscriber: Subscriber, subscription: Subscription) -> RenderedMa
         "links",
         language,
         publication=publication(language),
-        preferences_url=_url(Purpose.PREFERENCES, subscriber.id),
-        unsubscribe_url=_url(Purpose.UNSUBSCRIBE, subscriber.id),
+        preferences_url=_url(Purpose.PREFERENCES, subscriber.id, context_of(subscriber.id)),
+        unsubscribe_url=_url(Purpose.UNSUBSCRIBE, subscriber.id, context_of(subscriber.id)),
     )
 
 

@@ -6,8 +6,6 @@ and the address with it, whoever has the link types the address again, and the l
 
 from datetime import datetime
 
-from sqlalchemy import select
-
 from newsletter.database import db
 from newsletter.errors import NewsletterError
 from newsletter.links import BrokenLink, Purpose
@@ -15,17 +13,11 @@ from newsletter.mail.addresses import Address
 from newsletter.pages import links
 from newsletter.subscribers.erasure import blank, hold_requests
 from newsletter.subscribers.lookup import find, hold
-from newsletter.subscribers.models import (
-    Signup,
-    SubscriberState,
-    Suppression,
-    SuppressionReason,
-)
-from newsletter.subscribers.signup import NONCE_BITS, nonces
-from newsletter.subscribers.suppression import FOR_GOOD, suppress
+from newsletter.subscribers.models import Signup, SubscriberState, SuppressionReason
+from newsletter.subscribers.signup import belongs_to_suppressed, nonces
+from newsletter.subscribers.suppression import suppress
 
 SOURCE = "page:/never-again"
-HASH_BYTES = 32
 
 
 class OtherAddress(NewsletterError):
@@ -50,14 +42,7 @@ def find_request(token: str) -> Signup | None:
 def is_kept_away(token: str) -> bool:
     """Whether the address that a link was sent to is suppressed for good already."""
     _signup_id, nonce = links().read(Purpose.NEVER_AGAIN, token)
-    start = nonce.to_bytes(NONCE_BITS // 8)
-    query = select(Suppression.id).where(
-        Suppression.address_hash.between(
-            start.ljust(HASH_BYTES, b"\0"), start.ljust(HASH_BYTES, b"\xff")
-        ),
-        Suppression.reason.in_(FOR_GOOD),
-    )
-    return db.session.scalars(query.limit(1)).one_or_none() is not None
+    return belongs_to_suppressed(nonce)
 
 
 def keep_away(token: str, typed: Address | None, *, now: datetime) -> None:

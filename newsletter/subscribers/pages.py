@@ -4,7 +4,7 @@ GET shows and POST acts, because link scanners open every link in every mail. Th
 path is all the authority that is needed: no cookie, no session, nothing to log in to.
 """
 
-from flask import Response, request
+from flask import Response, g, request
 
 from newsletter.database import db
 from newsletter.locales import offered_or
@@ -26,5 +26,6 @@ def keep_private(response: Response) -> Response:
 def language_of(subscriber_id: int) -> str:
     """The language that a reader chose, or the publication's own."""
     subscriber = db.session.get(Subscriber, subscriber_id)  # and what they chose, in one question
+    g.subscriber = subscriber  # the session alone would forget it, and ask again
     chosen = subscriber.subscription if subscriber else None
     return offered_or(chosen.language if chosen else None, settings().default_language)

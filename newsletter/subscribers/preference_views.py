@@ -20,13 +20,14 @@ from newsletter.subscribers.blocking import BlockedAddress
 from newsletter.subscribers.entrance import let_in
 from newsletter.subscribers.forms import PreferencesForm, Typed, section_boxes
 from newsletter.subscribers.models import Subscriber
+from newsletter.subscribers.moves import demand_current
 from newsletter.subscribers.pages import language_of, pages
 from newsletter.subscribers.preferences import change_preferences, read_format
 from newsletter.subscribers.readers import chosen_by, reader
 from newsletter.subscribers.wishes import read_wish
 
 SAVED = translatable("Saved. It holds from the next issue on.")
-PAUSED = translatable("Saved. Nothing comes to you before that day.")
+PAUSED = translatable("Saved.")
 RESUMED = translatable("The pause is over. The next issue will come to you.")
 NO_ADDRESS: dict[type[NewsletterError], str] = {  # refused with the address as it was typed
     BadAddress: "",  # it says itself what is wrong
@@ -120,9 +121,10 @@ def act_on_new_address(token: str) -> str:
 
 def _read(token: str) -> tuple[int, int]:
     """The subscriber and the issue of a link; the page speaks the subscriber's language."""
-    numbers = links().read(Purpose.PREFERENCES, token)
-    g.language = language_of(numbers[0])
-    return numbers
+    subscriber_id, context = links().read(Purpose.PREFERENCES, token)
+    g.language = language_of(subscriber_id)
+    demand_current(subscriber_id, context)
+    return subscriber_id, context
 
 
 def _page(token: str, subscriber: Subscriber, *, said: str = "", **refused: Any) -> str:

@@ -30,7 +30,7 @@ from newsletter.subscribers.models import (
     SubscriberState,
     Subscription,
 )
-from newsletter.subscribers.suppression import FOR_GOOD, lift, reason_of
+from newsletter.subscribers.suppression import FOR_GOOD, is_kept_away, lift, reason_of
 from newsletter.subscribers.wishes import Wish
 
 VALID_DAYS = 3
@@ -63,6 +63,9 @@ class SuppressedAddress(NewsletterError):
 
     page = "suppressed_address"
     status = 410
+
+    def __init__(self) -> None:
+        super().__init__("We have promised not to write to this address again.")
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ def confirm_signup(token: str, *, now: datetime) -> Confirmation:
     if _has_left_since(subscriber, signup):
         raise LeftSince("You left after asking for this link, so it no longer works.")
     if reason_of(signup.address_key) in FOR_GOOD:
-        raise SuppressedAddress("We have promised not to write to this address again.")
+        raise SuppressedAddress
     is_news = signup.confirmed_at is None and not _is_overtaken(signup, subscriber)
     if is_news:
         _confirm(signup, subscriber, now)
@@ -228,12 +231,19 @@ def _forget_who(signup: Signup, now: datetime) -> None:
 def _checked(signup: Signup | None, nonce: int, now: datetime) -> Signup:
     """The request, if it is this link's and the link still works; its days count from the mail."""
     if signup is None:  # we signed the link, so the request was there and is forgotten
+        if belongs_to_suppressed(nonce):
+            raise SuppressedAddress
         raise ExpiredLink
     if signup.nonce != nonce:
         raise BrokenLink("This link belongs to another request.")
     if signup.confirmed_at is None and (signup.answered_at or now) <= now - VALID_FOR:
         raise ExpiredLink
     return signup
+
+
+def belongs_to_suppressed(nonce: int) -> bool:
+    """Whether the address that a link with this nonce was sent to is suppressed for good."""
+    return is_kept_away(nonce.to_bytes(NONCE_BITS // 8))
 
 
 def _has_left_since(subscriber: Subscriber, signup: Signup) -> bool:

@@ -14,6 +14,7 @@ from newsletter.subscribers.models import (
     SuppressionReason,
 )
 
+HASH_BYTES = 32
 FOR_GOOD = frozenset(
     {SuppressionReason.COMPLAINT, SuppressionReason.MANUAL, SuppressionReason.NEVER_AGAIN}
 )
@@ -59,6 +60,17 @@ def reason_of(address_key: str) -> SuppressionReason | None:
     """Why no issue may go to an address, or None if it may."""
     reasons = db.session.scalars(select(Suppression.reason).where(is_of(address_key))).all()
     return next((reason for reason in reasons if reason in FOR_GOOD), next(iter(reasons), None))
+
+
+def is_kept_away(start: bytes) -> bool:
+    """Whether an address whose hash begins with these octets is suppressed for good."""
+    query = select(Suppression.id).where(
+        Suppression.address_hash.between(
+            start.ljust(HASH_BYTES, b"\0"), start.ljust(HASH_BYTES, b"\xff")
+        ),
+        Suppression.reason.in_(FOR_GOOD),
+    )
+    return db.session.scalars(query.limit(1)).one_or_none() is not None
 
 
 def suppressed_among(address_keys: list[str]) -> set[str]:

@@ -338,7 +338,10 @@ def context_of(name: str, language: str) -> dict[str, Any]:
         "confirmation": choice
         | {"confirm_url": CONFIRM_URL, "never_again_url": NEVER_AGAIN_URL, "valid_days": 3},
         "welcome": choice | links | {"latest_issue": ISSUES[language]},
-        "goodbye": {"left_on": date(2017, 8, 15)},
+        "goodbye": {
+            "left_on": date(2017, 8, 15),
+            "erase_url": f"{PREFERENCES_URL}/erase",
+        },
         "links": links,
         "new_address": {"new_address_url": NEW_ADDRESS_URL, "valid_days": 3},
         "address_changed": {},

@@ -30,7 +30,7 @@ from tests.emails.samples import (
 READERS_LINKS = {
     "confirmation": {CONFIRM_URL, NEVER_AGAIN_URL},
     "welcome": {PREFERENCES_URL, UNSUBSCRIBE_URL},
-    "goodbye": set(),
+    "goodbye": {f"{PREFERENCES_URL}/erase"},
     "links": {PREFERENCES_URL, UNSUBSCRIBE_URL},
     "new_address": {NEW_ADDRESS_URL},
     "address_changed": set(),

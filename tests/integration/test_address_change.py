@@ -1,5 +1,6 @@
 """Issues go to another mailbox once its owner has said so from there; the old one hears of it."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Barrier
@@ -14,6 +15,7 @@ from newsletter.notices.models import NoticeKind
 from newsletter.pages import links
 from newsletter.subscribers import address_change
 from newsletter.subscribers.address_change import MOST_A_DAY
+from newsletter.subscribers.mails import links_mail
 from newsletter.subscribers.models import (
     AddressChange,
     ConsentKind,
@@ -99,13 +101,28 @@ def test_the_new_mailbox_proves_it_and_the_old_one_hears_of_it(browser, link):
     assert all(OLD not in str(vars(e)) for e in events(NEW))
 
 
-def test_links_in_old_mails_go_on_working(browser, link):
+def test_links_in_the_old_mailbox_tell_nothing_of_the_new_one_and_still_let_leave(browser, link):
     browser.post(asked(browser, link))
 
-    assert browser.get(link).status_code == 200
+    for path in ("", "/data", "/erase"):
+        for answer in (browser.get(link + path), browser.post(link + path)):
+            assert answer.status_code == 410
+            assert NEW not in answer.text
+    assert the_subscriber(NEW).state is SubscriberState.CONFIRMED
     token = links().token(Purpose.UNSUBSCRIBE, the_subscriber(NEW).id)
     assert browser.post(f"/unsubscribe/{token}").status_code == 200
     assert the_subscriber(NEW).state is SubscriberState.UNSUBSCRIBED
+
+
+def test_links_that_are_sent_to_the_new_mailbox_work(browser, link):
+    browser.post(asked(browser, link))
+    reader = the_subscriber(NEW)
+
+    mail = links_mail(reader, reader.subscription)
+
+    [path] = re.findall(r"^http://[^/]+(/preferences/\S+)$", mail.text, re.MULTILINE)
+    assert browser.get(path).status_code == 200
+    assert NEW in browser.post(f"{path}/data").text
 
 
 def test_the_mail_goes_to_the_new_mailbox_alone_and_names_nobody(browser, link):
