@@ -133,7 +133,7 @@ def test_fifty_signups_for_one_victim_by_every_door_bring_one_mail(app, browser,
     tell(f"50 for one victim: {figures.total()} mail")
 
 
-def test_who_reads_us_gets_one_mail_with_links_however_often_a_stranger_asks(app, browser):
+def test_who_reads_us_gets_one_mail_of_each_kind_however_often_a_stranger_asks(app, browser):
     with transaction():
         make_subscriber(VICTIM)
     fields = a_form_just_read(browser)
@@ -142,7 +142,8 @@ def test_who_reads_us_gets_one_mail_with_links_however_often_a_stranger_asks(app
         mailed()
 
     asked = [notice for notice in notices() if notice.kind != NoticeKind.WELCOME]
-    assert [notice.recipient for notice in asked] == [VICTIM]
+    assert {notice.recipient for notice in asked} == {VICTIM}
+    assert sorted(n.kind for n in asked) == [NoticeKind.CONFIRMATION, NoticeKind.LINKS]
 
 
 @pytest.fixture
