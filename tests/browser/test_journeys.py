@@ -120,7 +120,13 @@ def test_move_to_another_mailbox_that_is_asked_first(reader, address):
     reader.look("address-changed")
     told = reader.mail(address, 3)
     assert new not in str(told), "the old mailbox learns the new one"
-    reader.open(preferences)
+    refused = reader.page.goto(preferences)
+    assert refused.status == 410
+    assert new not in reader.page.content(), "the old mailbox learns the new one"
+
+    reader.follow("/manage")
+    reader.fill_in(new)
+    reader.open(reader.link("preferences", new, 2))
     assert reader.page.locator(f"[name=sections][value={WEST}]").is_checked()
 
 

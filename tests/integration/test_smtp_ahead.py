@@ -295,8 +295,8 @@ def test_a_relay_that_hangs_up_while_the_mark_is_made_has_not_got_the_message():
 @both_ways
 def test_the_wait_for_an_answer_begins_anew_with_every_dot(extensions):
     """Each answer takes half the limit, all together twice the limit."""
-    server = SmtpServer({"dot": trickle("250 2.0.0 taken", 0.015)}, extensions)
-    with server, relay_to(server, limits=Limits(after_dot=0.5)) as relay:
+    server = SmtpServer({"dot": trickle("250 2.0.0 taken", 0.045)}, extensions)
+    with server, relay_to(server, limits=Limits(after_dot=1.5)) as relay:
         answers = send(relay, [a_message(key) for key in range(4)])
 
     assert {answered.answer for answered in answers.values()} == {SENT}
