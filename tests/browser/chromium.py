@@ -19,7 +19,7 @@ def open_chromium() -> Iterator[Browser]:
     """A browser; without one the test is skipped, but not where CI must bring it."""
     if CHROMIUM is None:
         assert os.environ.get("CI") != "true", "CI must bring Chromium"
-        pytest.skip("Chromium is not installed")
+        pytest.skip("Chromium is not installed")  # a browser is no package of Python's
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         yield browser
