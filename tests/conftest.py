@@ -16,12 +16,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings as hypothesis
 from jinja2 import FileSystemBytecodeCache
+from playwright.sync_api import Browser
 
 from newsletter import create_app
 from newsletter.database import Base, db, transaction
 from newsletter.issues.sections import create_standard_sections
 from newsletter.operation import upgrade_database
 from newsletter.settings import Settings, load_settings
+from tests.browser.chromium import open_chromium
 from tests.mail_server import MailServer
 
 for name in [name for name in os.environ if name.startswith("NEWSLETTER_")]:
@@ -44,6 +46,13 @@ def scratch() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="nl-"))
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for all tests of a process: Playwright runs only once in each."""
+    with open_chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from playwright.sync_api import (
     Page,
 )
 
-from tests.browser.chromium import DESKTOP, PHONE, open_chromium
+from tests.browser.chromium import DESKTOP, PHONE
 from tests.issue_files import SAMPLES
 from tests.running import RunningService, newsletter
 
@@ -85,13 +85,6 @@ def partner() -> Iterator[Partner]:
         yield site
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """One browser for all tests."""
-    with open_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(params=["phone", "desktop"])

@@ -5,7 +5,7 @@ Then it is looked for whatever a link could have changed.
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from http import HTTPStatus
 
 import pytest
@@ -18,7 +18,6 @@ from newsletter.issues.models import Issue
 from newsletter.notices.models import Notice, NoticeKind
 from newsletter.settings import load_settings
 from newsletter.subscribers.models import AddressChange, LinksRequest, Signup
-from tests.browser.chromium import open_chromium
 from tests.issue_files import SAMPLES
 from tests.running import newsletter, wait_until
 from tests.service.reader import Mailbox, Page, get, html_of, link, post, submit, text_of
@@ -138,36 +137,38 @@ def everything() -> dict[str, list[tuple[object, ...]]]:
         }
 
 
-def by_asking(addresses: list[str]) -> None:
-    """GET and HEAD, twice each."""
+@pytest.fixture
+def addresses(mails, service) -> list[str]:
+    """Every address of ours in every mail; there is no other but the editor's sources."""
+    site = f"http://127.0.0.1:{service.port}/"
+    found = [a for a in addresses_in(mails) if not a.startswith(EDITORS_SOURCES)]
+    assert [address for address in found if not address.startswith(site)] == []
+    own = {address.removeprefix(site).partition("/")[0] for address in found}
+    assert own >= {"confirm", "never-again", "preferences", "unsubscribe", "new-address", "issues"}
+    return found
+
+
+@pytest.fixture
+def nothing_changes(addresses) -> Iterator[None]:
+    """What the database holds before the test is what it holds afterwards."""
+    before = everything()
+    yield
+    wait_until(lambda: not is_busy(), "everything is quiet")
+    assert everything() == before
+
+
+@pytest.mark.usefixtures("nothing_changes")
+def test_asking_for_every_link_of_every_mail_changes_nothing(addresses):
     for address in addresses:
         for method in ("HEAD", "GET", "GET", "HEAD"):
             assert get(address, method).status in SHOWN, address
 
 
-def by_a_browser(addresses: list[str]) -> None:
-    """Open each in a browser that runs scripts, and wait until the page is quiet."""
-    with open_chromium() as browser:
-        context = browser.new_context()
-        page = context.new_page()
-        for address in addresses:
-            page.goto(address, wait_until="networkidle")
-        assert context.cookies() == []
-
-
-@pytest.mark.parametrize("scan", [by_asking, by_a_browser])
-def test_opening_every_link_of_every_mail_changes_nothing(
-    mails, service, scan: Callable[[list[str]], None]
-):
-    site = f"http://127.0.0.1:{service.port}/"
-    found = addresses_in(mails)
-    addresses = [address for address in found if not address.startswith(EDITORS_SOURCES)]
-    assert [address for address in addresses if not address.startswith(site)] == []
-    own = {address.removeprefix(site).partition("/")[0] for address in addresses}
-    assert own >= {"confirm", "never-again", "preferences", "unsubscribe", "new-address", "issues"}
-    before = everything()
-
-    scan(addresses)
-
-    wait_until(lambda: not is_busy(), "everything is quiet")
-    assert everything() == before
+@pytest.mark.usefixtures("nothing_changes")
+def test_opening_every_link_of_every_mail_in_a_browser_changes_nothing(addresses, chromium):
+    context = chromium.new_context()
+    page = context.new_page()
+    for address in addresses:
+        page.goto(address, wait_until="networkidle")
+    assert context.cookies() == []
+    context.close()
