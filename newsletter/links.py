@@ -27,6 +27,8 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     NEVER_AGAIN = "never-again"
     NEW_ADDRESS = "new-address"
+    INVITATION = "invitation"
+    PASSWORD_RESET = "reset"  # noqa: S105 - the word in its address
 
 
 class BrokenLink(NewsletterError):

@@ -186,3 +186,24 @@ class RelayState(Base):
     probe_until: Mapped[datetime | None]
     said: Mapped[str | None]
     failing_since: Mapped[datetime | None]
+
+
+class ReportLine(Base):
+    """What became of an issue for the readers of one kind, as last counted.
+
+    `dimension` is what they are told apart by (language, sections, format, domain), `name` which
+    of them these are.
+    """
+
+    __tablename__ = "report_line"
+
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id"), primary_key=True)
+    dimension: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    counted_at: Mapped[datetime]
+    sent: Mapped[int]
+    failed: Mapped[int]
+    skipped: Mapped[int]
+    in_doubt: Mapped[int]
+    bounced: Mapped[int]
+    unsubscribed: Mapped[int]

@@ -1,7 +1,8 @@
 """The door of the desk: nobody passes unknown, and no form without its token.
 
 Every page of the blueprint is closed unless it stands in `OPEN`; what sends mail is closed to
-authors by `may_send`. Nothing here is kept by a browser or a proxy.
+authors by `may_send`, and what concerns people and settings to all but admins by `for_admins`.
+Nothing here is kept by a browser or a proxy.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from flask import (
     Blueprint,
     Response,
     current_app,
+    g,
     redirect,
     render_template,
     request,
@@ -20,17 +22,18 @@ from flask import (
     url_for,
 )
 from flask_babel import gettext, ngettext
-from flask_login import current_user, login_user
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.database import transaction
-from newsletter.desk.login import check_password, csrf, end_sessions
-from newsletter.desk.models import Editor
+from newsletter.desk.login import check_password, csrf, end_sessions, open_session, session_of
+from newsletter.desk.menu import menu
+from newsletter.desk.models import Editor, EditorSession
 from newsletter.desk.throttle import LoginLimits
 from newsletter.errors import NewsletterError
 from newsletter.pages import HEADERS, moment
 
 OPEN = {"desk.login", "desk.log_in"}
+KEY = "key"  # in the cookie: what the session is known by
 LONGEST_PASSWORD = 1000  # characters; nobody types more
 HEADERS_HERE = {
     "Cache-Control": "no-store",
@@ -51,7 +54,12 @@ class NotAllowed(NewsletterError):
 
 def current_editor() -> Editor:
     """Who is at the desk; there is somebody on every page that is not `OPEN`."""
-    return cast(Editor, current_user)
+    return current_session().editor
+
+
+def current_session() -> EditorSession:
+    """The session of whoever is at the desk."""
+    return cast(EditorSession, g.editor_session)
 
 
 def may_send(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -66,10 +74,24 @@ def may_send(view: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
+def for_admins(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Close a page to authors and editors; raises `NotAllowed`."""
+
+    @wraps(view)
+    def guarded(*args: object, **kwargs: object) -> Any:
+        if not current_editor().is_admin:
+            raise NotAllowed("This is for admins.")
+        return view(*args, **kwargs)
+
+    return guarded
+
+
 @pages.before_request
 def ask_who_it_is() -> AnyResponse | None:
     """Send whoever is unknown to the login page, and refuse a form that is not ours."""
-    if request.endpoint not in OPEN and not current_user.is_authenticated:
+    key = session.get(KEY)
+    g.editor_session = session_of(key, now=datetime.now(UTC)) if key else None
+    if request.endpoint not in OPEN and g.editor_session is None:
         here = request.full_path.rstrip("?") if request.method == "GET" else None
         return redirect(url_for("desk.login", next=here), 303)
     csrf.protect()
@@ -87,8 +109,13 @@ def keep_private(response: Response) -> Response:
 @pages.context_processor
 def everywhere() -> dict[str, Any]:
     """What every page of the desk shows; refusals too stand in its frame."""
-    editor = current_editor() if current_user.is_authenticated else None
-    return {"frame": "desk/layout.html", "editor": editor, "moment": moment}
+    editor = current_editor() if g.get("editor_session") else None
+    return {
+        "frame": "desk/layout.html",
+        "editor": editor,
+        "menu": menu(editor) if editor else [],
+        "moment": moment,
+    }
 
 
 @pages.get("/login")
@@ -109,10 +136,10 @@ def log_in() -> AnyResponse:
         return _ask_again(401, gettext("Address and password do not match."))
     _limits().forget(address, request.remote_addr)
     with transaction():
-        editor.last_login_at = datetime.now(UTC)
+        key = open_session(editor, request.user_agent.string, now=datetime.now(UTC))
     session.clear()  # whoever planted a session before gets nothing by it
     session.permanent = True
-    login_user(editor)
+    session[KEY] = key
     return redirect(_page_at_the_desk(request.form.get("next", "")), 303)
 
 

@@ -1,9 +1,11 @@
 """Who may come in at the desk: editors, their passwords, and what a browser is known by.
 
-A session holds its editor's `session_key`, so a changed password ends all of them. It is not
-bound to a network address: phones and readers behind Tor change theirs from page to page.
+A browser's cookie holds a random key, the database its hash: an ended session opens nothing, and
+a stolen database opens none. A session is not bound to a network address: phones and people behind
+Tor change theirs from page to page.
 """
 
+import hashlib
 import secrets
 import unicodedata
 from datetime import datetime, timedelta
@@ -12,13 +14,12 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from flask import Flask
-from flask_login import LoginManager
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.database import db, is_sqlite
-from newsletter.desk.models import Editor, Role
+from newsletter.desk.models import Editor, EditorSession, Role
 from newsletter.desk.throttle import LoginLimits
 from newsletter.errors import NewsletterError
 from newsletter.mail.addresses import BadAddress, parse_address
@@ -29,8 +30,6 @@ SESSION_LIFE = timedelta(hours=12)
 
 hasher = PasswordHasher()  # argon2id, with the parameters of RFC 9106 section 4 for little memory
 csrf = CSRFProtect()
-manager = LoginManager()
-manager.session_protection = None  # it would bind a session to the network address
 
 
 class WeakPassword(NewsletterError):
@@ -53,14 +52,9 @@ class EditorExists(NewsletterError):
 
 
 def init_login(app: Flask) -> None:
-    """Install who is who at the desk, and the guard against forged forms.
-
-    The login manager is not told of the application in its usual way: it would read the session
-    after every request, and reader pages have none.
-    """
+    """Install the guard against forged forms, and how long a session lasts."""
     app.config["PERMANENT_SESSION_LIFETIME"] = SESSION_LIFE
     app.config["SESSION_REFRESH_EACH_REQUEST"] = False
-    app.login_manager = manager  # type: ignore[attr-defined]  # where flask-login looks for it
     app.extensions["login_limits"] = LoginLimits()
     csrf.init_app(app)
 
@@ -77,9 +71,9 @@ def add_editor(address: str, role: Role, password: str, *, now: datetime) -> Edi
         .values(
             address=read.text,
             address_key=read.key,
+            name="",
             role=role,
             password_hash=_hash(password),
-            session_key=_new_session_key(),
             created_at=now,
         )
         .on_conflict_do_nothing(index_elements=[Editor.address_key])
@@ -96,10 +90,36 @@ def change_password(editor: Editor, password: str) -> None:
     end_sessions(editor)
 
 
+def open_session(editor: Editor, browser: str, *, now: datetime) -> str:
+    """Log an editor in; gives the key for the cookie, which is kept nowhere else."""
+    key = secrets.token_urlsafe(SESSION_KEY_BYTES)
+    db.session.add(
+        EditorSession(
+            editor_id=editor.id,
+            key_hash=_hash_of(key),
+            browser=browser,
+            started_at=now,
+            seen_at=now,
+            proved_at=now,
+        )
+    )
+    editor.last_login_at = now
+    db.session.flush()
+    return key
+
+
+def session_of(key: str, *, now: datetime) -> EditorSession | None:
+    """The session that a cookie is the key to, unless it has been ended or has grown too old."""
+    return db.session.scalar(
+        select(EditorSession).where(
+            EditorSession.key_hash == _hash_of(key), EditorSession.started_at > now - SESSION_LIFE
+        )
+    )
+
+
 def end_sessions(editor: Editor) -> None:
     """Log an editor out wherever they are logged in."""
-    editor.session_key = _new_session_key()
-    db.session.flush()
+    db.session.execute(delete(EditorSession).where(EditorSession.editor_id == editor.id))
 
 
 def check_password(address: str, password: str) -> Editor | None:
@@ -113,12 +133,6 @@ def check_password(address: str, password: str) -> Editor | None:
     return editor
 
 
-@manager.user_loader  # type: ignore[untyped-decorator]  # flask-login tells no types
-def editor_of_session(session_key: str) -> Editor | None:
-    """Whose session it is, unless it has been ended."""
-    return db.session.scalar(select(Editor).where(Editor.session_key == session_key))
-
-
 @cache
 def _nobodys_hash() -> str:
     """Verified where there is no such editor; made when it is first wanted, for it takes long."""
@@ -130,7 +144,9 @@ def _editor_at(address: str) -> Editor | None:
         key = parse_address(address).key
     except BadAddress:
         return None
-    return db.session.scalar(select(Editor).where(Editor.address_key == key))
+    return db.session.scalar(
+        select(Editor).where(Editor.address_key == key, Editor.ended_at.is_(None))
+    )
 
 
 def _hash(password: str) -> str:
@@ -145,5 +161,6 @@ def _normal(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-def _new_session_key() -> str:
-    return secrets.token_urlsafe(SESSION_KEY_BYTES)
+def _hash_of(key: str) -> bytes:
+    """What is kept of a key that is random enough to need no salt."""
+    return hashlib.sha256(key.encode()).digest()

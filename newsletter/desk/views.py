@@ -17,7 +17,8 @@ from newsletter.desk import overview, preview
 from newsletter.desk.door import current_editor, may_send, pages
 from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
 from newsletter.issues import preflight
-from newsletter.issues.editing import DuplicateIssue, FrozenIssue, OtherDate, import_issue
+from newsletter.issues.changes import FrozenIssue
+from newsletter.issues.editing import DuplicateIssue, OtherDate, import_issue
 from newsletter.issues.issue_file import BadIssueFile, Problem
 from newsletter.issues.lifecycle import IssueState, may_follow
 from newsletter.issues.models import Issue

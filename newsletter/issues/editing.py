@@ -8,8 +8,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.database import db, is_sqlite
 from newsletter.errors import NewsletterError
+from newsletter.issues.changes import begin_change
 from newsletter.issues.issue_file import IssueFile, read_issue_file, section_key
-from newsletter.issues.lifecycle import STANDING, IssueState
 from newsletter.issues.models import Article, Issue, Subject
 from newsletter.issues.sections import section_names, standing_sections
 from newsletter.locales import LANGUAGES
@@ -29,18 +29,6 @@ class DuplicateIssue(NewsletterError):
         )
         self.number = number
         self.language = language
-
-
-class FrozenIssue(NewsletterError):
-    """The issue is a draft no more, so its texts stay as they are."""
-
-    page = "frozen_issue"
-    status = 409
-
-    def __init__(self, number: int, state: IssueState) -> None:
-        super().__init__(f"Issue {number} {STANDING[state]}, so its texts are frozen.")
-        self.number = number
-        self.state = state
 
 
 class OtherDate(NewsletterError):
@@ -64,13 +52,10 @@ def import_issue(data: bytes, *, replace: bool = False, now: datetime) -> Issue:
     """
     file = read_issue_file(data, _section_keys(), _languages())
     issue = _issue_of(file, now)
-    if issue.state is not IssueState.DRAFT:
-        raise FrozenIssue(issue.number, issue.state)
     if file.language in issue.languages and not replace:
         raise DuplicateIssue(issue.number, file.language)
     _settle_date(issue, file, replace=replace)
     _write(issue, file)
-    issue.revised_at = now
     db.session.flush()
     return issue
 
@@ -86,12 +71,8 @@ def _issue_of(file: IssueFile, now: datetime) -> Issue:
         .values(number=file.number, date=file.date, created_at=now, revised_at=now)
         .on_conflict_do_nothing(index_elements=[Issue.number])
     )
-    return db.session.scalars(
-        select(Issue)
-        .where(Issue.number == file.number)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()
+    issue_id = db.session.scalars(select(Issue.id).where(Issue.number == file.number)).one()
+    return begin_change(issue_id, now=now)
 
 
 def _settle_date(issue: Issue, file: IssueFile, *, replace: bool) -> None:

@@ -70,7 +70,8 @@ class Issue(Base):
     """One weekly number.
 
     `paused_because` is there when sending stopped by itself; `told_at` says when the editors were
-    told of that, or of a scheduled time that had passed.
+    told of that, or of a scheduled time that had passed. `approved_at` is there while an editor's
+    approval holds: every change of what readers would get takes it back.
     """
 
     __tablename__ = "issue"
@@ -90,6 +91,9 @@ class Issue(Base):
     state: Mapped[IssueState] = mapped_column(default=IssueState.DRAFT)
     created_at: Mapped[datetime]
     revised_at: Mapped[datetime]
+    deadline_at: Mapped[datetime | None]
+    approved_at: Mapped[datetime | None]
+    approved_by: Mapped[str | None]
     scheduled_at: Mapped[datetime | None]
     sending_started_at: Mapped[datetime | None]
     paused_because: Mapped[str | None]
@@ -118,7 +122,7 @@ class Issue(Base):
 
 
 class Subject(Base):
-    """An issue's subject and preheader in one language."""
+    """An issue's subject and preheader in one language; `version` rises with every change."""
 
     __tablename__ = "subject"
 
@@ -126,10 +130,16 @@ class Subject(Base):
     language: Mapped[str] = mapped_column(primary_key=True)
     subject: Mapped[str]
     preheader: Mapped[str]
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
 
 
 class Article(Base):
-    """What an issue says in one section in one language, under the section's title of that day."""
+    """What an issue says in one section in one language, under the section's title of that day.
+
+    `version` is that of its newest `ArticleRevision`, 0 for one that came in before there were any.
+    While `approved_at` is there an editor has read and approved it as it stands; a change takes it
+    back. An article without any words has no row.
+    """
 
     __tablename__ = "article"
     __table_args__ = (
@@ -144,7 +154,77 @@ class Article(Base):
     section_title: Mapped[str]
     headline: Mapped[str]
     body: Mapped[str]
+    version: Mapped[int] = mapped_column(default=0, server_default="0")
+    revised_at: Mapped[datetime | None]
+    revised_by: Mapped[str | None]
+    approved_at: Mapped[datetime | None]
+    approved_by: Mapped[str | None]
     section: Mapped[Section] = relationship(lazy="joined")
+
+
+class ArticleRevision(Base):
+    """What an article once said; it stays when the article is emptied or imported anew.
+
+    `version` counts saves within issue, section and language, and never goes back. What one person
+    writes without a longer break is one revision, whose row is written over.
+    """
+
+    __tablename__ = "article_revision"
+    __table_args__ = (
+        UniqueConstraint("issue_id", "section_id", "language", "version"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id"))
+    section_id: Mapped[int] = mapped_column(ForeignKey("section.id"), index=True)
+    language: Mapped[str]
+    version: Mapped[int]
+    headline: Mapped[str]
+    body: Mapped[str]
+    begun_at: Mapped[datetime]
+    written_at: Mapped[datetime]
+    written_by: Mapped[str]
+
+
+class Image(Base):
+    """A picture that an editor put into an issue, known on the web by its unguessable `key`.
+
+    It keeps nothing of the file that came but its pixels, in one or two sizes.
+    """
+
+    __tablename__ = "image"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id"), index=True)
+    uploaded_at: Mapped[datetime]
+    uploaded_by: Mapped[str]
+    sizes: Mapped[list["ImageSize"]] = relationship(order_by="ImageSize.width")
+
+
+class ImageSize(Base):
+    """An image encoded by us, `width` by `height` pixels."""
+
+    __tablename__ = "image_size"
+
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    width: Mapped[int] = mapped_column(primary_key=True)
+    height: Mapped[int]
+    media_type: Mapped[str]
+    octets: Mapped[int]
+    data: Mapped[bytes] = mapped_column(deferred=True)
+
+
+class LinkCheck(Base):
+    """Where an address in an article led when it was last tried; an empty `fault` is none."""
+
+    __tablename__ = "link_check"
+
+    url: Mapped[str] = mapped_column(primary_key=True)
+    checked_at: Mapped[datetime]
+    fault: Mapped[str]
 
 
 class Edition(Base):

@@ -20,6 +20,9 @@ class NoticeKind(StrEnum):
     LINKS = "links"
     ADDRESS_CHANGE = "address_change"
     ADDRESS_CHANGED = "address_changed"
+    INVITATION = "invitation"
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - the kind of a mail
+    ACCOUNT = "account"
 
 
 class NoticeState(StrEnum):

@@ -9,7 +9,8 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from newsletter.database import db, transaction
-from newsletter.issues.editing import DuplicateIssue, FrozenIssue, OtherDate, import_issue
+from newsletter.issues.changes import FrozenIssue
+from newsletter.issues.editing import DuplicateIssue, OtherDate, import_issue
 from newsletter.issues.editions import articles_in
 from newsletter.issues.issue_file import BadIssueFile
 from newsletter.issues.lifecycle import IssueState

@@ -13,7 +13,8 @@ from newsletter.delivery.fanout import Blocked
 from newsletter.delivery.local_time import BadTime
 from newsletter.delivery.models import Delivery
 from newsletter.delivery.start import send_now, start_due
-from newsletter.issues.editing import FrozenIssue, import_issue
+from newsletter.issues.changes import FrozenIssue
+from newsletter.issues.editing import import_issue
 from newsletter.issues.lifecycle import IssueState, WrongStep
 from newsletter.issues.models import Article
 from tests.endings import as_it_is

@@ -1,0 +1,40 @@
+"""Change what readers would get: only in a draft, and never behind the back of who approved it."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from newsletter.database import db
+from newsletter.errors import NewsletterError
+from newsletter.issues.lifecycle import STANDING, IssueState
+from newsletter.issues.models import Issue
+
+
+class FrozenIssue(NewsletterError):
+    """The issue is a draft no more, so its texts stay as they are."""
+
+    page = "frozen_issue"
+    status = 409
+
+    def __init__(self, number: int, state: IssueState) -> None:
+        super().__init__(f"Issue {number} {STANDING[state]}, so its texts are frozen.")
+        self.number = number
+        self.state = state
+
+
+def begin_change(issue_id: int, *, now: datetime) -> Issue:
+    """The draft, ours until the transaction ends, its approval taken back.
+
+    Whoever changes it meanwhile waits here. Raises `FrozenIssue`.
+    """
+    issue = db.session.scalars(
+        select(Issue)
+        .where(Issue.id == issue_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+    if issue.state is not IssueState.DRAFT:
+        raise FrozenIssue(issue.number, issue.state)
+    issue.revised_at = now
+    issue.approved_at = issue.approved_by = None
+    return issue
