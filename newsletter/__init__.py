@@ -14,6 +14,7 @@ from newsletter.archive import feed_views as _feed_views  # noqa: F401  # adds i
 from newsletter.archive import search as _archive_search  # noqa: F401  # the same
 from newsletter.archive import sitemap as _sitemap  # noqa: F401  # the same
 from newsletter.archive import views as archive
+from newsletter.archive.keeping import Shelf
 from newsletter.background import init_background
 from newsletter.database import db, migrate
 from newsletter.delivery import tasks as _delivery_tasks  # noqa: F401  # registers its tasks
@@ -50,6 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["links"] = Links(settings.secret_keys)
     app.extensions["network_limits"] = NetworkLimits()
+    app.extensions["shelf"] = Shelf()
     app.extensions["recent_signups"] = Recent()
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

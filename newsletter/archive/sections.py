@@ -1,4 +1,4 @@
-"""A page per section: what every public issue said in it. Two statements per page."""
+"""The sections that every page names, and a page for each: what every public issue said in it."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,9 @@ from sqlalchemy.orm import defer, joinedload
 from newsletter.archive.public import IS_PUBLIC, ITS_SECTION
 from newsletter.database import db
 from newsletter.issues.models import Article, Issue, Section
+
+Stamp = tuple[object, ...]
+"""Changes whenever a page of the archive might say something else."""
 
 PER_PAGE = 30
 OPENING = 1_500  # characters of Markdown in which an article's first paragraph is looked for
@@ -30,13 +33,25 @@ class Page:
     earlier: int | None
 
 
-def all_sections() -> list[Section]:
-    """Every section there ever was, in their order, with its titles.
+def all_sections() -> tuple[list[Section], Stamp]:
+    """Every section there ever was, in their order, with its titles; and the archive's stamp.
 
     Whoever keeps the list spares the statement for the titles of the sections met afterwards.
     """
-    query = select(Section).options(joinedload(Section.titles)).order_by(Section.position)
-    return list(db.session.scalars(query).unique())
+    public = select(func.count()).where(IS_PUBLIC).scalar_subquery()
+    began, revised = (
+        select(func.max(column)).where(IS_PUBLIC).scalar_subquery()
+        for column in (Issue.sending_started_at, Issue.revised_at)
+    )
+    query = select(Section, public, began, revised).order_by(Section.position)
+    rows = db.session.execute(query.options(joinedload(Section.titles))).unique().all()
+    sections = [row[0] for row in rows]
+    return sections, (*(tuple(row[1:]) for row in rows[:1]), *map(_called, sections))
+
+
+def _called(section: Section) -> tuple[object, ...]:
+    titles = ((title.language, title.title, title.invitation) for title in section.titles)
+    return section.slug, section.position, section.retired_at, *titles
 
 
 def articles_of(section: Section, preferred: tuple[str, ...], before: int) -> Page:

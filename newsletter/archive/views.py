@@ -11,7 +11,7 @@ from newsletter.archive import public
 from newsletter.archive import sections as shelves
 from newsletter.archive.articles import on_page, opening
 from newsletter.archive.feeds import last_change
-from newsletter.archive.keeping import kept
+from newsletter.archive.keeping import from_shelf, kept
 from newsletter.issues.editions import articles_in
 from newsletter.issues.front_matter import HIGHEST_NUMBER
 from newsletter.issues.models import Issue
@@ -27,9 +27,13 @@ pages = ReaderPages("archive", __name__)
 
 
 @pages.before_request
-def know_the_sections() -> None:
-    """Every page of the archive has them in its head, and what it loads after needs them."""
-    g.sections = shelves.all_sections()
+def know_the_sections() -> AnyResponse | None:
+    """Every page of the archive has them in its head, and what it loads after needs them.
+
+    A page that was made before needs nothing else.
+    """
+    g.sections, g.archive_stamp = shelves.all_sections()
+    return from_shelf()
 
 
 @pages.page("/")

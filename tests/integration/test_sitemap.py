@@ -15,6 +15,7 @@ from tests.issue_files import issue_file
 from tests.publishing import NOON, draft, publish, publish_sample, publish_week
 
 SITE = "http://127.0.0.1:8000"
+AT_THE_DESK = {Purpose.INVITATION, Purpose.PASSWORD_RESET}
 NAMES = {
     "map": "http://www.sitemaps.org/schemas/sitemap/0.9",
     "xhtml": "http://www.w3.org/1999/xhtml",
@@ -144,7 +145,8 @@ def test_robots_are_led_to_the_sitemap(client):
 def test_robots_are_asked_to_leave_every_link_with_a_token_alone(client, purpose):
     token = links().token(purpose, 1, 1)
 
-    assert not robots(client).can_fetch("anybot", f"{SITE}/{purpose.value}/{token}")
+    where = f"{SITE}/desk" if purpose in AT_THE_DESK else SITE
+    assert not robots(client).can_fetch("anybot", f"{where}/{purpose.value}/{token}")
 
 
 @pytest.mark.parametrize("path", ["/desk/", "/desk/issues/87", "/api/v1/subscriptions"])
