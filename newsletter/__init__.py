@@ -19,11 +19,13 @@ from newsletter.background import init_background
 from newsletter.database import db, migrate
 from newsletter.delivery import tasks as _delivery_tasks  # noqa: F401  # registers its tasks
 from newsletter.delivery import traces as _delivery_traces  # noqa: F401  # tells what it holds
+from newsletter.desk import approval_views as _approval_views  # noqa: F401  # adds its pages
 from newsletter.desk import login
 from newsletter.desk import sending as _desk_sending  # noqa: F401  # adds its pages
 from newsletter.desk import steering as _desk_steering  # noqa: F401  # the same
 from newsletter.desk import tasks as _desk_tasks  # noqa: F401  # registers its tasks
 from newsletter.desk import views as desk
+from newsletter.desk import week_views as _week_views  # noqa: F401  # adds its pages
 from newsletter.limits import NetworkLimits
 from newsletter.links import Links
 from newsletter.mailbox import views as mailbox

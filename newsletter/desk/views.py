@@ -42,7 +42,7 @@ class QuotedProblem:
     sentence: str
 
 
-@pages.get("/")
+@pages.get("/issues")
 def issues() -> str:
     """All issues, the newest first."""
     rows = overview.issue_rows(typed_number(request.args.get("before", "")))
@@ -81,7 +81,11 @@ def take_file() -> AnyResponse:
 @pages.get(ISSUE)
 def issue(number: int) -> str:
     """One issue: what is written, what is wrong, what to do next; or how it went."""
-    issue = find_issue(number)
+    return issue_page(find_issue(number))
+
+
+def issue_page(issue: Issue, **mistakes: bool) -> str:
+    """The page of an issue; `mistakes` say why an approval was refused."""
     is_to_be_sent = may_follow(issue.state, IssueState.SENDING) and not issue.is_public
     return render_template(
         "desk/issue.html",
@@ -94,6 +98,7 @@ def issue(number: int) -> str:
         samples=samples(issue.id),
         is_late=is_late(issue, now=now()),
         acts=audit.of_issue(issue.id),
+        **mistakes,
     )
 
 

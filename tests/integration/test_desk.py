@@ -36,7 +36,7 @@ def words(html):
 
 
 def test_a_desk_without_issues_says_what_to_do(app):
-    page = at_the_desk(app).get("/desk/")
+    page = at_the_desk(app).get("/desk/issues")
 
     assert "There is no issue here yet" in page.text
     assert 'href="/desk/upload"' in page.text
@@ -49,7 +49,7 @@ def test_the_list_shows_the_newest_issue_first_and_how_each_stands(app):
     publish_week(86)
     draft(sample("en"), sample("ar"))
 
-    page = words(at_the_desk(app).get("/desk/").text)
+    page = words(at_the_desk(app).get("/desk/issues").text)
 
     assert page.index("A quieter coast") < page.index("A quiet week")
     assert "Draft English, Arabic ISIS in Action, Western Response" in page
@@ -62,8 +62,8 @@ def test_a_long_list_goes_on_with_older_issues(app):
             make_issue(number)
     anna = at_the_desk(app)
 
-    first = anna.get("/desk/")
-    older = anna.get(piece(r'href="(/desk/\?before=\d+)"', first.text))
+    first = anna.get("/desk/issues")
+    older = anna.get(piece(r'href="(/desk/issues\?before=\d+)"', first.text))
 
     assert first.text.count("<tr>") - 1 == 30
     assert [number in older.text for number in ("Issue 2<", "Issue 1<", "Issue 3<")] == [
@@ -192,7 +192,13 @@ def test_what_editors_write_is_shown_and_never_acted_on(app):
     anna = at_the_desk(app)
     upload(anna, issue_file({"western-response": HOSTILE}, subject=HOSTILE, headline=HOSTILE))
 
-    for path in ("/desk/", "/desk/issues/87", "/desk/issues/87/preview", "/desk/issues/87/send"):
+    for path in (
+        "/desk/",
+        "/desk/issues",
+        "/desk/issues/87",
+        "/desk/issues/87/preview",
+        "/desk/issues/87/send",
+    ):
         page = anna.get(path)
         assert page.status_code == 200
         assert "<script>alert" not in page.text, path
@@ -212,7 +218,7 @@ def test_numbers_beyond_all_issues_are_no_pages(app):
     anna = at_the_desk(app)
 
     assert anna.get("/desk/issues/99999999999999999999").status_code == 404
-    assert anna.get("/desk/?before=99999999999999999999").status_code == 200
+    assert anna.get("/desk/issues?before=99999999999999999999").status_code == 200
 
 
 def test_an_author_uploads_and_looks(app):

@@ -1,0 +1,165 @@
+"""Approve an issue, or one article of it, as it stands; any change takes the approval back.
+
+Whoever approves says what they saw, so that nobody approves what they have not read. The taking
+back is in `changes.begin_change`, which every change of what readers would get goes through.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from newsletter import audit
+from newsletter.audit import AuditEntry
+from newsletter.database import db
+from newsletter.errors import NewsletterError
+from newsletter.issues import preflight
+from newsletter.issues.changes import FrozenIssue
+from newsletter.issues.lifecycle import IssueState, WrongStep
+from newsletter.issues.models import Article, ArticleRevision, Issue, Section
+
+APPROVED = "Approved the issue."
+TAKEN_BACK = "Took the approval back."
+NOT_YET_SENT = (IssueState.DRAFT, IssueState.SCHEDULED)
+
+
+class ChangedMeanwhile(NewsletterError):
+    """What was to be approved is no longer what was looked at."""
+
+    page = "changed_meanwhile"
+    status = 409
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"Issue {number} was changed since you opened it. Nothing was approved.")
+        self.number = number
+
+
+class NotReady(NewsletterError):
+    """The issue could not be sent as it is, so there is nothing to approve."""
+
+    page = "not_ready"
+    status = 422
+
+    def __init__(self, number: int, sentences: tuple[str, ...]) -> None:
+        super().__init__(f"Issue {number} can't be approved yet. " + " ".join(sentences))
+        self.number = number
+        self.sentences = sentences
+
+
+@dataclass(frozen=True)
+class Change:
+    """One text that was written anew after an approval; `section` and `language` say which."""
+
+    section: Section
+    language: str
+    at: datetime
+    who: str
+
+
+@dataclass(frozen=True)
+class LostApproval:
+    """An approval that a later change took back, and what is known of the changes since."""
+
+    at: datetime
+    who: str
+    texts: list[Change]
+    acts: list[AuditEntry]
+
+
+def approve(issue_id: int, *, who: str, now: datetime, seen: str) -> Issue:
+    """Approve a draft or scheduled issue; `seen` is its `revised_at` as it was shown, in ISO 8601.
+
+    Approving twice changes nothing. Raises `WrongStep`, `ChangedMeanwhile`, and `NotReady` by the
+    preflight.
+    """
+    issue = _lock(issue_id)
+    if issue.state not in NOT_YET_SENT:
+        raise WrongStep(issue.number, issue.state, IssueState.DRAFT, act="be approved")
+    if seen != issue.revised_at.isoformat():
+        raise ChangedMeanwhile(issue.number)
+    if issue.approved_at is not None:
+        return issue
+    if blocking := preflight.check(issue, now=now).blocking:
+        raise NotReady(issue.number, tuple(str(finding) for finding in blocking))
+    issue.approved_at, issue.approved_by = now, who
+    audit.note(who, APPROVED, now=now, issue_id=issue_id)
+    return issue
+
+
+def unapprove(issue_id: int, *, who: str, now: datetime) -> Issue:
+    """Take an approval back; a scheduled issue is made a draft first. Raises `FrozenIssue`."""
+    issue = _lock(issue_id)
+    if issue.state is not IssueState.DRAFT:
+        raise FrozenIssue(issue.number, issue.state)
+    if issue.approved_at is not None:
+        issue.approved_at = issue.approved_by = None
+        audit.note(who, TAKEN_BACK, now=now, issue_id=issue_id)
+    return issue
+
+
+def approve_article(article: Article, *, who: str, now: datetime, seen: int) -> None:
+    """Approve one article of a draft; `seen` is the version that was read.
+
+    Readers get nothing else by it, so the issue's own approval stays. Raises `FrozenIssue` and
+    `ChangedMeanwhile`, the latter also for an article that is gone.
+    """
+    issue = _lock(article.issue_id)
+    if issue.state is not IssueState.DRAFT:
+        raise FrozenIssue(issue.number, issue.state)
+    found = db.session.get(Article, article.id, populate_existing=True)
+    if found is None or found.version != seen:
+        raise ChangedMeanwhile(issue.number)
+    if found.approved_at is None:
+        found.approved_at, found.approved_by = now, who
+        what = f"Approved the article in {found.section_title} ({found.language})."
+        audit.note(who, what, now=now, issue_id=issue.id)
+
+
+def lost_approval(issue: Issue) -> LostApproval | None:
+    """The approval that the issue had until somebody changed it; None if it has one, or had none.
+
+    Who takes an approval back on purpose knows why: that is none lost.
+    """
+    if issue.approved_at is not None or issue.is_public:
+        return None
+    last = db.session.scalar(
+        select(AuditEntry)
+        .where(AuditEntry.issue_id == issue.id, AuditEntry.what.in_([APPROVED, TAKEN_BACK]))
+        .order_by(AuditEntry.id.desc())
+        .limit(1)
+    )
+    if last is None or last.what == TAKEN_BACK:
+        return None
+    acts = db.session.scalars(
+        select(AuditEntry)
+        .where(AuditEntry.issue_id == issue.id, AuditEntry.id > last.id)
+        .order_by(AuditEntry.id)
+    )
+    return LostApproval(last.at, last.who, _texts_since(issue.id, last.at), list(acts))
+
+
+def _texts_since(issue_id: int, at: datetime) -> list[Change]:
+    """The last writing of each text that was changed after a moment."""
+    rows = db.session.execute(
+        select(ArticleRevision, Section)
+        .join(Section, Section.id == ArticleRevision.section_id)
+        .where(ArticleRevision.issue_id == issue_id, ArticleRevision.written_at > at)
+        .order_by(ArticleRevision.written_at)
+    )
+    last = {
+        (revision.section_id, revision.language): Change(
+            section, revision.language, revision.written_at, revision.written_by
+        )
+        for revision, section in rows
+    }
+    return list(last.values())
+
+
+def _lock(issue_id: int) -> Issue:
+    """The issue, ours until the transaction ends; whoever changes it meanwhile waits."""
+    return db.session.scalars(
+        select(Issue)
+        .where(Issue.id == issue_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
