@@ -15,12 +15,22 @@ from newsletter.mail.contents import IssueHead
 from newsletter.mail.publication import publication
 from newsletter.mail.rendering import RenderedMail, render_mail
 from newsletter.pages import absolute_url, links, settings
-from newsletter.subscribers.models import AddressChange, Signup, Subscriber, Subscription
+from newsletter.subscribers.models import (
+    AddressChange,
+    Signup,
+    Subscriber,
+    SubscriberState,
+    Subscription,
+)
 from newsletter.subscribers.moves import context_of
 
 
-def confirmation_mail(signup: Signup, *, valid_days: int) -> RenderedMail:
-    """Ask the owner of the mailbox whether they meant it; holds nobody's free text."""
+def confirmation_mail(signup: Signup, subscriber: Subscriber, *, valid_days: int) -> RenderedMail:
+    """Ask the owner of the mailbox whether they meant it; holds nobody's free text.
+
+    Who reads us already learns that nothing has changed yet, and finds their own links.
+    """
+    reads_already = subscriber.state is SubscriberState.CONFIRMED
     return render_mail(
         "confirmation",
         signup.language,
@@ -28,6 +38,7 @@ def confirmation_mail(signup: Signup, *, valid_days: int) -> RenderedMail:
         section_titles=_titles(signup.choice, signup.language),
         language_name=LANGUAGES[signup.language].name,
         confirm_url=_url(Purpose.CONFIRM, signup.id, signup.nonce),
+        own_links=_own_links(subscriber) if reads_already else {},
         never_again_url=absolute_url(
             "subscribers.never_again",
             signup.language,  # works also when the signup and its language are forgotten
@@ -46,8 +57,7 @@ def welcome_mail(subscriber: Subscriber, subscription: Subscription) -> Rendered
         publication=publication(language),
         section_titles=_titles(subscription.choice, language),
         language_name=LANGUAGES[language].name,
-        preferences_url=_url(Purpose.PREFERENCES, subscriber.id, context_of(subscriber.id)),
-        unsubscribe_url=_url(Purpose.UNSUBSCRIBE, subscriber.id, context_of(subscriber.id)),
+        **_own_links(subscriber),
         latest_issue=_latest_issue(language),
     )
 
@@ -74,8 +84,7 @@ def links_mail(subscriber: Subscriber, subscription: Subscription) -> RenderedMa
         "links",
         language,
         publication=publication(language),
-        preferences_url=_url(Purpose.PREFERENCES, subscriber.id, context_of(subscriber.id)),
-        unsubscribe_url=_url(Purpose.UNSUBSCRIBE, subscriber.id, context_of(subscriber.id)),
+        **_own_links(subscriber),
     )
 
 
@@ -93,6 +102,15 @@ def new_address_mail(change: AddressChange, *, valid_days: int) -> RenderedMail:
 def address_changed_mail(language: str) -> RenderedMail:
     """Tell the old mailbox that it is one no longer, and whom to ask; names no other address."""
     return render_mail("address_changed", language, publication=publication(language))
+
+
+def _own_links(subscriber: Subscriber) -> dict[str, str]:
+    """Where a reader chooses anew, and where they leave."""
+    context = context_of(subscriber.id)
+    return {
+        "preferences_url": _url(Purpose.PREFERENCES, subscriber.id, context),
+        "unsubscribe_url": _url(Purpose.UNSUBSCRIBE, subscriber.id, context),
+    }
 
 
 def _url(purpose: Purpose, first: int, second: int = 0) -> str:

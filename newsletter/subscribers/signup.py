@@ -137,7 +137,7 @@ def answer_signup(signup_id: int, *, now: datetime) -> None:
     owe(
         NoticeKind.CONFIRMATION,
         signup.address,
-        confirmation_mail(signup, valid_days=VALID_DAYS),
+        confirmation_mail(signup, subscriber, valid_days=VALID_DAYS),
         language=signup.language,
         now=now,
         counting_key=keys[0],

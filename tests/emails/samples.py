@@ -336,7 +336,8 @@ def context_of(name: str, language: str) -> dict[str, Any]:
     links = {"preferences_url": PREFERENCES_URL, "unsubscribe_url": UNSUBSCRIBE_URL}
     contexts: dict[str, dict[str, Any]] = {
         "confirmation": choice
-        | {"confirm_url": CONFIRM_URL, "never_again_url": NEVER_AGAIN_URL, "valid_days": 3},
+        | {"confirm_url": CONFIRM_URL, "never_again_url": NEVER_AGAIN_URL, "valid_days": 3}
+        | {"own_links": links},
         "welcome": choice | links | {"latest_issue": ISSUES[language]},
         "goodbye": {
             "left_on": date(2017, 8, 15),

@@ -28,7 +28,7 @@ from tests.emails.samples import (
 )
 
 READERS_LINKS = {
-    "confirmation": {CONFIRM_URL, NEVER_AGAIN_URL},
+    "confirmation": {CONFIRM_URL, NEVER_AGAIN_URL, PREFERENCES_URL, UNSUBSCRIBE_URL},
     "welcome": {PREFERENCES_URL, UNSUBSCRIBE_URL},
     "goodbye": {f"{PREFERENCES_URL}/erase"},
     "links": {PREFERENCES_URL, UNSUBSCRIBE_URL},

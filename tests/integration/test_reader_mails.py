@@ -15,7 +15,7 @@ from newsletter.subscribers.mails import (
     new_address_mail,
     welcome_mail,
 )
-from newsletter.subscribers.models import AddressChange, Signup, Subscriber
+from newsletter.subscribers.models import AddressChange, Signup, Subscriber, SubscriberState
 from newsletter.subscribers.signup import VALID_DAYS
 from tests.emails.pages import Page
 from tests.factories import make_issue, make_subscriber
@@ -79,19 +79,38 @@ def assert_pages_in(client, language: str, paths: list[str]) -> None:
         assert f'<html lang="{language}"' in page.text
 
 
+def stranger() -> Subscriber:
+    with transaction():
+        return make_subscriber(NEW, state=SubscriberState.PENDING)
+
+
 def test_a_confirmation_leads_to_yes_and_to_never_again_and_quotes_nobody(app, language):
-    mail = confirmation_mail(asked_by(language), valid_days=VALID_DAYS)
+    mail = confirmation_mail(asked_by(language), stranger(), valid_days=VALID_DAYS)
 
     paths = links_in(mail)
     assert [path.split("/")[-2] for path in paths] == ["confirm", "never-again"]
     assert NEW not in mail.text + mail.html
 
 
+def test_who_reads_us_already_finds_in_a_confirmation_their_own_links_too(client, reader, language):
+    mail = confirmation_mail(asked_by(language), reader, valid_days=VALID_DAYS)
+
+    paths = links_in(mail)
+    assert [path.split("/")[-2] for path in paths] == [
+        "confirm",
+        "preferences",
+        "unsubscribe",
+        "never-again",
+    ]
+    assert_pages_in(client, language, paths[1:3])
+    assert "not on our list" not in mail.text + mail.html
+
+
 def test_never_again_speaks_the_readers_language_also_when_the_request_is_forgotten(
     client, language, app
 ):
     signup = asked_by(language)
-    paths = links_in(confirmation_mail(signup, valid_days=VALID_DAYS))
+    paths = links_in(confirmation_mail(signup, stranger(), valid_days=VALID_DAYS))
     with transaction():
         db.session.delete(db.session.get_one(Signup, signup.id))
 
