@@ -20,7 +20,9 @@ from newsletter.database import db, migrate
 from newsletter.delivery import tasks as _delivery_tasks  # noqa: F401  # registers its tasks
 from newsletter.delivery import traces as _delivery_traces  # noqa: F401  # tells what it holds
 from newsletter.desk import approval_views as _approval_views  # noqa: F401  # adds its pages
+from newsletter.desk import issue_views as _issue_views  # noqa: F401  # the same
 from newsletter.desk import login
+from newsletter.desk import plan_views as _plan_views  # noqa: F401  # adds its pages
 from newsletter.desk import sending as _desk_sending  # noqa: F401  # adds its pages
 from newsletter.desk import steering as _desk_steering  # noqa: F401  # the same
 from newsletter.desk import tasks as _desk_tasks  # noqa: F401  # registers its tasks

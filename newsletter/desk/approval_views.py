@@ -6,8 +6,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.database import transaction
 from newsletter.desk.door import current_editor, may_send, pages
+from newsletter.desk.issue_views import issue_page
 from newsletter.desk.lookup import ISSUE, find_article, find_issue, now
-from newsletter.desk.views import issue_page
 from newsletter.issues import approval
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from babel.lists import format_list
 from flask_babel import get_locale, gettext
@@ -10,8 +11,11 @@ from sqlalchemy.orm import defer, selectinload
 
 from newsletter.database import db
 from newsletter.delivery.models import DeliveryState, Tally
+from newsletter.desk.assignments import writers_of
+from newsletter.desk.models import Editor
 from newsletter.issues import choice as choices
 from newsletter.issues.editions import articles_in, issue_choice
+from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Article, Issue, Section, Subject
 from newsletter.issues.sections import sections_of, standing_sections, title_in
 from newsletter.locales import LANGUAGES
@@ -32,25 +36,45 @@ class IssueRow:
     total: int
 
 
+class TextState(StrEnum):
+    """How far one text has come."""
+
+    EMPTY = "empty"
+    DRAFTED = "drafted"
+    APPROVED = "approved"
+
+
 @dataclass(frozen=True)
-class Cell:
-    """What an issue says in one section and language; another language's article may stand in."""
+class Text:
+    """What an issue says in one section and language, if anything.
+
+    Readers of this language get `stands_in` where it says nothing.
+    """
 
     language: str
+    state: TextState
     article: Article | None
+    stands_in: Article | None
 
     @property
-    def falls_back(self) -> bool:
-        """Whether readers of this language get an article in another."""
-        return self.article is not None and self.article.language != self.language
+    def words(self) -> int:
+        """How many words it has, counted between spaces."""
+        return len(self.article.body.split()) if self.article else 0
 
 
 @dataclass(frozen=True)
-class SectionRow:
-    """One section of an issue in every language offered."""
+class SectionPart:
+    """One section of an issue in every language offered, with who writes it.
 
+    `is_mine` and `is_open` say whether whoever looks was given it, and may write it now.
+    """
+
+    section: Section
     title: str
-    cells: list[Cell]
+    writers: list[Editor]
+    texts: list[Text]
+    is_mine: bool
+    is_open: bool
 
 
 def issue_rows(before: int | None) -> list[IssueRow]:
@@ -71,18 +95,12 @@ def issue_rows(before: int | None) -> list[IssueRow]:
     return [_row(issue, *sums.get(issue.id, (0, 0))) for issue in issues]
 
 
-def section_rows(issue: Issue) -> list[SectionRow]:
-    """Today's sections and those the issue was written in, with their articles."""
+def section_parts(issue: Issue, editor: Editor) -> list[SectionPart]:
+    """Today's sections and those the issue was written in, as this editor finds them."""
     sections = {section.id: section for section in [*standing_sections(), *sections_of(issue)]}
-    articles = {
-        language: {article.section_id: article for article in articles_in(issue, language)}
-        for language in offered_languages()
-    }
+    writers = writers_of(issue.id)
     return [
-        SectionRow(
-            title=title_in(issue, section, page_language()),
-            cells=[Cell(language, found.get(section.id)) for language, found in articles.items()],
-        )
+        _part(issue, section, writers.get(section.id, []), editor)
         for section in sorted(sections.values(), key=lambda section: section.position)
     ]
 
@@ -108,6 +126,28 @@ def choice_in_words(issue: Issue, choice: int) -> str:
         words: str = gettext("All sections of the issue")
         return words
     return format_list(_titles(issue, choice), locale=get_locale() or "en")
+
+
+def _part(issue: Issue, section: Section, writers: list[Editor], editor: Editor) -> SectionPart:
+    is_mine = editor.id in {writer.id for writer in writers}
+    return SectionPart(
+        section=section,
+        title=title_in(issue, section, page_language()),
+        writers=writers,
+        texts=[_text(issue, section, language) for language in offered_languages()],
+        is_mine=is_mine,
+        is_open=issue.state is IssueState.DRAFT and (is_mine or editor.may_send),
+    )
+
+
+def _text(issue: Issue, section: Section, language: str) -> Text:
+    shown = {article.section_id: article for article in articles_in(issue, language)}
+    article = shown.get(section.id)
+    if article is None or article.language != language:
+        return Text(language, TextState.EMPTY, None, stands_in=article)
+    is_approved = issue.approved_at is not None or article.approved_at is not None
+    state = TextState.APPROVED if is_approved else TextState.DRAFTED
+    return Text(language, state, article, stands_in=None)
 
 
 def _titles(issue: Issue, choice: int = choices.ALL) -> list[str]:

@@ -1,4 +1,4 @@
-"""The desk: from an issue file to the mail as readers get it, and watching it go."""
+"""The desk: from an issue file to the mail as readers get it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,20 +7,16 @@ from flask import Response, abort, flash, redirect, render_template, request, ur
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
-from newsletter import audit
 from newsletter.background import hint
 from newsletter.database import transaction
 from newsletter.delivery.progress import full_progress
 from newsletter.delivery.samples import samples
-from newsletter.delivery.schedule import is_late
 from newsletter.desk import overview, preview
 from newsletter.desk.door import current_editor, may_send, pages
-from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
-from newsletter.issues import preflight
+from newsletter.desk.lookup import ISSUE, find_issue, now
 from newsletter.issues.changes import FrozenIssue
 from newsletter.issues.editing import DuplicateIssue, OtherDate, import_issue
 from newsletter.issues.issue_file import BadIssueFile, Problem
-from newsletter.issues.lifecycle import IssueState, may_follow
 from newsletter.issues.models import Issue
 from newsletter.issues.proofs import owe_proof
 from newsletter.issues.sections import sections_of
@@ -40,14 +36,6 @@ class QuotedProblem:
     line: int
     quote: str
     sentence: str
-
-
-@pages.get("/issues")
-def issues() -> str:
-    """All issues, the newest first."""
-    rows = overview.issue_rows(typed_number(request.args.get("before", "")))
-    has_older = len(rows) == overview.ISSUES_PER_PAGE
-    return render_template("desk/issues.html", rows=rows, has_older=has_older)
 
 
 @pages.get("/upload")
@@ -76,30 +64,6 @@ def take_file() -> AnyResponse:
         return _file_refused(error.status, str(error), filename=file.filename)
     flash(gettext("The file is in. This is the issue as it stands now."))
     return redirect(url_for("desk.issue", number=issue.number), 303)
-
-
-@pages.get(ISSUE)
-def issue(number: int) -> str:
-    """One issue: what is written, what is wrong, what to do next; or how it went."""
-    return issue_page(find_issue(number))
-
-
-def issue_page(issue: Issue, **mistakes: bool) -> str:
-    """The page of an issue; `mistakes` say why an approval was refused."""
-    is_to_be_sent = may_follow(issue.state, IssueState.SENDING) and not issue.is_public
-    return render_template(
-        "desk/issue.html",
-        issue=issue,
-        subject=overview.words_of(issue),
-        rows=overview.section_rows(issue),
-        offered=overview.offered_languages(),
-        preflight=preflight.check(issue, now=now()) if is_to_be_sent else None,
-        progress=full_progress(issue.id, now=now()) if issue.is_public else None,
-        samples=samples(issue.id),
-        is_late=is_late(issue, now=now()),
-        acts=audit.of_issue(issue.id),
-        **mistakes,
-    )
 
 
 @pages.get(ISSUE + "/progress")

@@ -1,11 +1,36 @@
 """The page that the desk opens on: this week."""
 
-from flask import render_template
+from zoneinfo import ZoneInfo
 
-from newsletter.desk.door import pages
+from flask import current_app, render_template
+from flask_babel import format_timedelta
+
+from newsletter.desk import overview
+from newsletter.desk import week as weeks
+from newsletter.desk.door import current_editor, pages
+from newsletter.desk.lookup import now
+from newsletter.desk.plan_views import as_typed
+from newsletter.issues.skeleton import next_issue
+from newsletter.pages import settings
 
 
 @pages.get("/")
 def week() -> str:
-    """The issue in work, and what became of the last one."""
-    return render_template("desk/week.html")
+    """The issue in work, or how to start one; and what became of the last one."""
+    at, zone = now(), ZoneInfo(settings().time_zone)
+    in_work = weeks.issues_in_work(at.astimezone(zone).date())
+    issue = in_work[0] if in_work else None
+    return render_template(
+        "desk/week.html",
+        has=current_app.view_functions,
+        issue=issue,
+        subject=overview.words_of(issue) if issue else None,
+        others=in_work[1:],
+        parts=overview.section_parts(issue, current_editor()) if issue else [],
+        left=weeks.time_left(issue, now=at) if issue else None,
+        in_words=format_timedelta,
+        skeleton=None if issue else next_issue(zone, now=at),
+        as_typed=as_typed,
+        last=weeks.last_outcome(),
+        words_of=overview.words_of,
+    )

@@ -116,9 +116,15 @@ class Issue(Base):
         return [subject.language for subject in self.subjects]
 
     def subject(self, language: str, default_language: str) -> "Subject":
-        """Subject and preheader in a language, or in the default one, or in any there is."""
+        """Subject and preheader in a language, or in the default one, or in any there is.
+
+        As long as nobody wrote one it is blank.
+        """
         by_language = {subject.language: subject for subject in self.subjects}
-        return by_language.get(language) or by_language.get(default_language) or self.subjects[0]
+        for wanted in (language, default_language, *by_language):
+            if wanted in by_language:
+                return by_language[wanted]
+        return Subject(language=default_language, subject="", preheader="", version=0)
 
 
 class Subject(Base):

@@ -174,8 +174,11 @@ def test_an_issue_shows_what_is_written_and_what_stands_in(app):
 
     page = words(at_the_desk(app).get("/desk/issues/89").text)
 
-    assert "ISIS in Action no article no article" in page
-    assert "Western Response News of western-response none; the English one stands in" in page
+    assert "ISIS in Action Nobody yet English · Empty" in page
+    assert (
+        "Western Response Nobody yet English · Drafted · 5 words News of western-response" in page
+    )
+    assert "Arabic · Empty The English text stands in." in page
 
 
 def test_an_issue_that_cannot_be_sent_says_why_and_offers_no_send(app):

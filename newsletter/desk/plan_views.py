@@ -1,0 +1,164 @@
+"""Plan an issue at the desk: start the next one, set its date and deadline, say who writes what."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from flask import Response, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as AnyResponse
+
+from newsletter.database import transaction
+from newsletter.delivery.local_time import BadTime, read_time
+from newsletter.desk.assignments import people, writers_of
+from newsletter.desk.door import current_editor, may_send, pages
+from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
+from newsletter.desk.planning import Plan, plan_issue, start_next
+from newsletter.issues.lifecycle import IssueState
+from newsletter.issues.models import Issue, Section
+from newsletter.issues.sections import sections_of, standing_sections
+from newsletter.issues.skeleton import NumberTaken, next_issue
+from newsletter.pages import settings
+
+AS_TYPED = "%Y-%m-%dT%H:%M"  # how a browser's field for date and time has it
+DAY = re.compile(r"20\d\d-\d\d-\d\d", re.ASCII)
+WRITERS = "writers-"  # then the slug of a section: its field in the form
+
+
+@dataclass
+class Dates:
+    """What was typed of an issue's number, date and deadline, and what is wrong with it."""
+
+    number: str
+    day: str
+    deadline: str
+    errors: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def typed(cls) -> "Dates":
+        """As it came in the form."""
+        form = request.form
+        return cls(
+            number=form.get("number", "").strip(),
+            day=form.get("date", "").strip(),
+            deadline=form.get("deadline", "").strip(),
+        )
+
+    def read_number(self) -> int:
+        """The number; notes what is wrong with it."""
+        number = typed_number(self.number)
+        if not number:
+            self.errors["number"] = gettext("Please give a number, like 87.")
+        return number or 0
+
+    def read_day(self) -> date:
+        """The date; notes what is wrong with it."""
+        try:
+            if DAY.fullmatch(self.day):
+                return date.fromisoformat(self.day)
+        except ValueError:
+            pass  # well written, but no such day
+        self.errors["date"] = gettext("Please give a date, like 2026-11-24.")
+        return date.min
+
+    def read_deadline(self, known: datetime | None = None) -> datetime | None:
+        """The deadline, to come unless it is the `known` one; notes what is wrong with it."""
+        if not self.deadline:
+            return None
+        if known and self.deadline == as_typed(known):
+            return known
+        try:
+            return read_time(self.deadline, _zone(), now=now())
+        except BadTime as error:
+            self.errors["deadline"] = gettext(error.flaw.value)
+            return None
+
+
+@pages.route("/issues/new", methods=["GET", "POST"])
+@may_send
+def new_issue() -> AnyResponse:
+    """Start an issue: with what the last one suggests, or with what was typed."""
+    if request.method == "GET":
+        bones = next_issue(_zone(), now=now())
+        dates = Dates(str(bones.number), bones.date.isoformat(), as_typed(bones.deadline_at))
+        return _new_page(dates, 200)
+    dates = Dates.typed()
+    number, day, deadline_at = dates.read_number(), dates.read_day(), dates.read_deadline()
+    if dates.errors:
+        return _new_page(dates, 400)
+    try:
+        with transaction():
+            start_next(number, day, deadline_at, who=current_editor().address, now=now())
+    except NumberTaken as error:
+        dates.errors["number"] = gettext("There is an issue of this number already.")
+        return _new_page(dates, error.status)
+    flash(gettext("The issue is started: the same people write the same sections."))
+    return redirect(url_for("desk.issue", number=number), 303)
+
+
+@pages.route(ISSUE + "/plan", methods=["GET", "POST"])
+@may_send
+def plan(number: int) -> AnyResponse:
+    """Set the date and the deadline of an issue, and who writes what."""
+    issue = find_issue(number)
+    sections = _sections(issue)
+    if request.method == "GET":
+        writers = {id_: {one.id for one in found} for id_, found in writers_of(issue.id).items()}
+        dates = Dates(str(number), issue.date.isoformat(), as_typed(issue.deadline_at))
+        return _plan_page(issue, dates, sections, writers)
+    dates = Dates.typed()
+    writers = {section.id: _typed_writers(section) for section in sections}
+    day, deadline_at = dates.read_day(), dates.read_deadline(issue.deadline_at)
+    if dates.errors:
+        return _plan_page(issue, dates, sections, writers, status=400)
+    planned = Plan(day, deadline_at, {id_: frozenset(ids) for id_, ids in writers.items()})
+    with transaction():
+        plan_issue(issue.id, planned, sections, who=current_editor().address, now=now())
+    flash(gettext("The plan is saved."))
+    return redirect(url_for("desk.issue", number=number), 303)
+
+
+def as_typed(at: datetime | None) -> str:
+    """A time as its field shows it, in the publication's zone."""
+    return f"{at.astimezone(_zone()):{AS_TYPED}}" if at else ""
+
+
+def _typed_writers(section: Section) -> set[int]:
+    ticked = request.form.getlist(WRITERS + section.slug)
+    return {int(id_) for id_ in ticked if id_.isascii() and id_.isdecimal()}
+
+
+def _sections(issue: Issue) -> list[Section]:
+    """Today's sections and those the issue says something in, in their order."""
+    found = {section.id: section for section in [*standing_sections(), *sections_of(issue)]}
+    return sorted(found.values(), key=lambda section: section.position)
+
+
+def _new_page(dates: Dates, status: int) -> Response:
+    last = next_issue(_zone(), now=now()).last
+    return Response(render_template("desk/new_issue.html", dates=dates, last=last), status)
+
+
+def _plan_page(
+    issue: Issue,
+    dates: Dates,
+    sections: list[Section],
+    writers: dict[int, set[int]],
+    status: int = 200,
+) -> Response:
+    html = render_template(
+        "desk/plan.html",
+        issue=issue,
+        dates=dates,
+        sections=sections,
+        writers=writers,
+        people=people(),
+        is_open=issue.state is IssueState.DRAFT,
+        field=WRITERS,
+    )
+    return Response(html, status)
+
+
+def _zone() -> ZoneInfo:
+    return ZoneInfo(settings().time_zone)
