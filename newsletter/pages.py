@@ -46,6 +46,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 HSTS = "max-age=63072000; includeSubDomains"
+DESK = "desk."  # its pages have no prefix: a language in their addresses is that of a text
 FOR_EVER = "public, max-age=31536000, immutable"  # an address that names its content
 
 
@@ -154,14 +155,19 @@ def language_name(tag: str) -> str:
     return Locale.parse(tag).get_display_name(get_locale()) or tag
 
 
-def _take_language(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+def _take_language(endpoint: str | None, values: dict[str, Any] | None) -> None:
     """The language of an address; where there is no such page, it is missing in that language."""
+    if endpoint and endpoint.startswith(DESK):
+        g.language = None
+        return
     first = request.path.split("/")[1] if values is None else values.pop("language", None)
     g.language = first if first in LANGUAGES else None
 
 
 def _keep_language(endpoint: str, values: dict[str, Any]) -> None:
     """Links on an Arabic page lead to Arabic pages, where there is a choice."""
+    if endpoint.startswith(DESK):
+        return
     language = values.pop("language", None) or page_language()
     if language != settings().default_language and current_app.url_map.is_endpoint_expecting(
         endpoint, "language"

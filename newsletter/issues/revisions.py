@@ -114,7 +114,7 @@ def keep_aside(
 
 
 def _goes_on(latest: ArticleRevision, words: Words, who: str, now: datetime) -> bool:
-    """Whether somebody only writes on at what they began, and takes away no more than a few words."""
+    """Whether somebody writes on at what they began, and takes away a few words at most."""
     return (
         latest.written_by == who
         and now - latest.begun_at < ONE_GO

@@ -1,0 +1,105 @@
+"""Write an issue's subject and preheader, on top of the version that their writer knew."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from newsletter import audit
+from newsletter.database import db
+from newsletter.issues.changes import begin_change
+from newsletter.issues.front_matter import LONGEST_TITLE
+from newsletter.issues.models import Issue, Subject
+from newsletter.issues.revisions import Words
+from newsletter.issues.writing import Saved, TooLong
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What an inbox shows of an issue, in one language."""
+
+    language: str
+    subject: str = ""
+    preheader: str = ""
+
+    @classmethod
+    def typed(cls, language: str, subject: str, preheader: str) -> "Lines":
+        """What somebody typed, each on one line and without what nobody sees."""
+        one, other = (Words.typed(text, "").headline for text in (subject, preheader))
+        return cls(language, one, other)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing is said."""
+        return not (self.subject or self.preheader)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherLines:
+    """Others stand by now, in this version; nothing was changed."""
+
+    lines: Lines
+    version: int
+
+
+def lines_of(issue: Issue, language: str) -> tuple[Lines, int]:
+    """What stands, and its version; 0 if there is nothing."""
+    row = db.session.get(Subject, (issue.id, language), populate_existing=True)
+    if row is None:
+        return Lines(language), 0
+    return Lines(language, row.subject, row.preheader), row.version
+
+
+def save_subject(
+    issue: Issue, lines: Lines, *, based_on: int, who: str, now: datetime
+) -> Saved | OtherLines:
+    """Let the mail be called this, if `based_on` is the version that stands.
+
+    Blank lines take the language off the issue. What stood is noted in the log, so that it is not
+    lost. Raises `FrozenIssue` and `TooLong`.
+    """
+    for name, text in (("subject", lines.subject), ("preheader", lines.preheader)):
+        if len(text) > LONGEST_TITLE:
+            raise TooLong(f"The {name} has {len(text)} characters; at most {LONGEST_TITLE}.")
+    db.session.get_one(Issue, issue.id, with_for_update=True)
+    standing, version = lines_of(issue, lines.language)
+    if lines == standing:
+        return Saved(version)
+    if based_on != version:
+        return OtherLines(standing, version)
+    begin_change(issue.id, now=now)
+    put_lines(issue, lines)
+    audit.note(who, _sentence(standing, lines), now=now, issue_id=issue.id)
+    return Saved(version + 1)
+
+
+def put_lines(issue: Issue, lines: Lines) -> None:
+    """Write subject and preheader of a draft that is ours to change."""
+    row = db.session.get(Subject, (issue.id, lines.language))
+    if lines.is_blank:
+        if row:
+            db.session.delete(row)
+    elif row is None:
+        db.session.add(
+            Subject(
+                issue_id=issue.id,
+                language=lines.language,
+                subject=lines.subject,
+                preheader=lines.preheader,
+            )
+        )
+    elif (row.subject, row.preheader) != (lines.subject, lines.preheader):
+        row.subject, row.preheader = lines.subject, lines.preheader
+        row.version += 1
+    db.session.flush()
+    db.session.expire(issue, ["subjects"])
+
+
+def _sentence(old: Lines, new: Lines) -> str:
+    changes = [
+        f"{name} from “{before}” to “{after}”"
+        for name, before, after in (
+            ("Subject", old.subject, new.subject),
+            ("preheader", old.preheader, new.preheader),
+        )
+        if before != after
+    ]
+    return f"Changed ({new.language}): {'; '.join(changes)}."
