@@ -23,11 +23,15 @@ from newsletter.desk import approval_views as _approval_views  # noqa: F401  # a
 from newsletter.desk import issue_views as _issue_views  # noqa: F401  # the same
 from newsletter.desk import login
 from newsletter.desk import plan_views as _plan_views  # noqa: F401  # adds its pages
+from newsletter.desk import preview_views as _preview_views  # noqa: F401  # adds its pages
+from newsletter.desk import revision_views as _revision_views  # noqa: F401  # adds its pages
 from newsletter.desk import sending as _desk_sending  # noqa: F401  # adds its pages
 from newsletter.desk import steering as _desk_steering  # noqa: F401  # the same
+from newsletter.desk import subject_views as _subject_views  # noqa: F401  # adds its pages
 from newsletter.desk import tasks as _desk_tasks  # noqa: F401  # registers its tasks
 from newsletter.desk import views as desk
 from newsletter.desk import week_views as _week_views  # noqa: F401  # adds its pages
+from newsletter.desk import writing_views as _writing_views  # noqa: F401  # adds its pages
 from newsletter.limits import NetworkLimits
 from newsletter.links import Links
 from newsletter.mailbox import views as mailbox
