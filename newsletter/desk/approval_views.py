@@ -7,7 +7,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from newsletter.database import transaction
 from newsletter.desk.door import current_editor, may_send, pages
 from newsletter.desk.issue_views import issue_page
-from newsletter.desk.lookup import ISSUE, find_article, find_issue, now
+from newsletter.desk.lookup import ISSUE, find_issue, now
+from newsletter.desk.places import ARTICLE, find_article
 from newsletter.issues import approval
 
 
@@ -43,13 +44,13 @@ def unapprove(number: int) -> AnyResponse:
     return redirect(url_for("desk.issue", number=number), 303)
 
 
-@pages.post(ISSUE + "/write/<slug>/<language>/approve")
+@pages.post(ARTICLE + "/approve")
 @may_send
 def approve_article(number: int, slug: str, language: str) -> AnyResponse:
     """Approve one article, in the version that was read."""
-    article = find_article(find_issue(number), slug, language)
+    at = find_article(number, slug, language)
     seen = request.form.get("seen", -1, type=int)
     with transaction():
-        approval.approve_article(article, who=current_editor().address, now=now(), seen=seen)
+        approval.approve_article(at.place, who=current_editor().address, now=now(), seen=seen)
     flash(gettext("The article is approved."))
     return redirect(url_for("desk.issue", number=number), 303)

@@ -1,5 +1,7 @@
 """The issues: all of them, and each with how it stands, what to do next, or how it went."""
 
+from collections.abc import Iterator
+
 from flask import current_app, render_template, request
 
 from newsletter import audit
@@ -10,8 +12,10 @@ from newsletter.desk import overview
 from newsletter.desk.door import current_editor, pages
 from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
 from newsletter.desk.next_step import next_step
+from newsletter.desk.overview import SectionPart
+from newsletter.desk.places import names_of
 from newsletter.issues import preflight
-from newsletter.issues.approval import lost_approval
+from newsletter.issues.approval import LostApproval, lost_approval
 from newsletter.issues.lifecycle import IssueState, may_follow
 from newsletter.issues.models import Issue
 
@@ -36,19 +40,32 @@ def issue_page(issue: Issue, **mistakes: bool) -> str:
     is_to_be_sent = may_follow(issue.state, IssueState.SENDING) and not issue.is_public
     checked = preflight.check(issue, now=now()) if is_to_be_sent else None
     parts = overview.section_parts(issue, editor)
+    lost = lost_approval(issue)
     return render_template(
         "desk/issue.html",
         has=current_app.view_functions,
         issue=issue,
         subject=overview.words_of(issue),
         parts=parts,
+        names=names_of(_who(issue, parts, lost)),
         offered=overview.offered_languages(),
         preflight=checked,
         next_step=next_step(issue, editor, parts, checked) if checked else None,
-        lost=lost_approval(issue),
+        lost=lost,
         progress=full_progress(issue.id, now=now()) if issue.is_public else None,
         samples=samples(issue.id) if issue.is_public else [],
         is_late=is_late(issue, now=now()),
         acts=audit.of_issue(issue.id) if editor.may_send else [],
         **mistakes,
     )
+
+
+def _who(issue: Issue, parts: list[SectionPart], lost: LostApproval | None) -> Iterator[str | None]:
+    """Everybody who is named on the page of an issue, but for its log."""
+    yield issue.approved_by
+    for part in parts:
+        yield from part.revised_by
+    if lost:
+        yield lost.who
+        yield from (change.who for change in lost.texts)
+        yield from (act.who for act in lost.acts)

@@ -1,4 +1,4 @@
-"""Find what an address or a form names, as it is now."""
+"""Find the issue that an address or a form names, as it is now."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,7 @@ from flask import abort
 from sqlalchemy import select
 
 from newsletter.database import db
-from newsletter.issues.models import Article, Issue, Section
+from newsletter.issues.models import Issue
 
 ISSUE = "/issues/<int(max=999999):number>"
 LONGEST_NUMBER = 6  # digits
@@ -15,22 +15,6 @@ LONGEST_NUMBER = 6  # digits
 def find_issue(number: int) -> Issue:
     """The issue of that number as it is now; 404 if there is none."""
     found = db.session.scalar(select(Issue).where(Issue.number == number))
-    return found or abort(404)
-
-
-def find_section(slug: str) -> Section:
-    """The section of that slug; 404 if there is none."""
-    found = db.session.scalar(select(Section).where(Section.slug == slug))
-    return found or abort(404)
-
-
-def find_article(issue: Issue, slug: str, language: str) -> Article:
-    """What an issue says in a section and language; 404 if it says nothing there."""
-    found = db.session.scalar(
-        select(Article)
-        .join(Article.section)
-        .where(Article.issue_id == issue.id, Section.slug == slug, Article.language == language)
-    )
     return found or abort(404)
 
 

@@ -66,7 +66,8 @@ class Text:
 class SectionPart:
     """One section of an issue in every language offered, with who writes it.
 
-    `is_mine` and `is_open` say whether whoever looks was given it, and may write it now.
+    `is_mine` says whether whoever looks was given it, `may_write` whether its texts are theirs to
+    write, and `is_open` whether they may do so now.
     """
 
     section: Section
@@ -74,7 +75,18 @@ class SectionPart:
     writers: list[Editor]
     texts: list[Text]
     is_mine: bool
+    may_write: bool
     is_open: bool
+
+    @property
+    def revised_by(self) -> list[str | None]:
+        """Who changed its texts last."""
+        return [text.article.revised_by for text in self.texts if text.article]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing in any language: its readers would get no mail."""
+        return all(text.article is None for text in self.texts)
 
 
 def issue_rows(before: int | None) -> list[IssueRow]:
@@ -130,13 +142,15 @@ def choice_in_words(issue: Issue, choice: int) -> str:
 
 def _part(issue: Issue, section: Section, writers: list[Editor], editor: Editor) -> SectionPart:
     is_mine = editor.id in {writer.id for writer in writers}
+    may_write = is_mine or editor.may_send
     return SectionPart(
         section=section,
         title=title_in(issue, section, page_language()),
         writers=writers,
         texts=[_text(issue, section, language) for language in offered_languages()],
         is_mine=is_mine,
-        is_open=issue.state is IssueState.DRAFT and (is_mine or editor.may_send),
+        may_write=may_write,
+        is_open=may_write and issue.state is IssueState.DRAFT,
     )
 
 

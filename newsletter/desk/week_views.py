@@ -1,5 +1,6 @@
 """The page that the desk opens on: this week."""
 
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from flask import current_app, render_template
@@ -9,9 +10,12 @@ from newsletter.desk import overview
 from newsletter.desk import week as weeks
 from newsletter.desk.door import current_editor, pages
 from newsletter.desk.lookup import now
+from newsletter.desk.places import names_of
 from newsletter.desk.plan_views import as_typed
 from newsletter.issues.skeleton import next_issue
 from newsletter.pages import settings
+
+FEW = 2  # of a unit are told in the next smaller one: 30 hours rather than a day
 
 
 @pages.get("/")
@@ -20,15 +24,17 @@ def week() -> str:
     at, zone = now(), ZoneInfo(settings().time_zone)
     in_work = weeks.issues_in_work(at.astimezone(zone).date())
     issue = in_work[0] if in_work else None
+    parts = overview.section_parts(issue, current_editor()) if issue else []
     return render_template(
         "desk/week.html",
         has=current_app.view_functions,
         issue=issue,
         subject=overview.words_of(issue) if issue else None,
         others=in_work[1:],
-        parts=overview.section_parts(issue, current_editor()) if issue else [],
+        parts=parts,
+        names=names_of(who for part in parts for who in part.revised_by),
         left=weeks.time_left(issue, now=at) if issue else None,
-        in_words=format_timedelta,
+        in_words=partial(format_timedelta, threshold=FEW),
         skeleton=None if issue else next_issue(zone, now=at),
         as_typed=as_typed,
         last=weeks.last_outcome(),

@@ -17,6 +17,7 @@ from newsletter.issues import preflight
 from newsletter.issues.changes import FrozenIssue
 from newsletter.issues.lifecycle import IssueState, WrongStep
 from newsletter.issues.models import Article, ArticleRevision, Issue, Section
+from newsletter.issues.revisions import Place
 
 APPROVED = "Approved the issue."
 TAKEN_BACK = "Took the approval back."
@@ -97,21 +98,29 @@ def unapprove(issue_id: int, *, who: str, now: datetime) -> Issue:
     return issue
 
 
-def approve_article(article: Article, *, who: str, now: datetime, seen: int) -> None:
+def approve_article(place: Place, *, who: str, now: datetime, seen: int) -> None:
     """Approve one article of a draft; `seen` is the version that was read.
 
     Readers get nothing else by it, so the issue's own approval stays. Raises `FrozenIssue` and
     `ChangedMeanwhile`, the latter also for an article that is gone.
     """
-    issue = _lock(article.issue_id)
+    issue = _lock(place.issue_id)
     if issue.state is not IssueState.DRAFT:
         raise FrozenIssue(issue.number, issue.state)
-    found = db.session.get(Article, article.id, populate_existing=True)
-    if found is None or found.version != seen:
+    article = db.session.scalar(
+        select(Article)
+        .where(
+            Article.issue_id == place.issue_id,
+            Article.section_id == place.section_id,
+            Article.language == place.language,
+        )
+        .execution_options(populate_existing=True)
+    )
+    if article is None or article.version != seen:
         raise ChangedMeanwhile(issue.number)
-    if found.approved_at is None:
-        found.approved_at, found.approved_by = now, who
-        what = f"Approved the article in {found.section_title} ({found.language})."
+    if article.approved_at is None:
+        article.approved_at, article.approved_by = now, who
+        what = f"Approved the article in {article.section_title} ({article.language})."
         audit.note(who, what, now=now, issue_id=issue.id)
 
 
