@@ -77,7 +77,8 @@ def _conflict(at: At, mine: Words, conflict: Conflict) -> AnyResponse:
             gettext(
                 "%(name)s saved this article meanwhile. Your text is kept: compare the two.",
                 name=names.get(theirs.by or "", gettext("Somebody")),
-            )
+            ),
+            two=True,
         )
     html = render_template(
         "desk/conflict.html",
@@ -114,13 +115,14 @@ def _take_theirs(at: At, mine: Words) -> AnyResponse:
 
 def _too_long(at: At, words: Words, error: TooLong) -> AnyResponse:
     if wants_json():
-        return _told(str(error), error.status)
+        return _told(str(error), status=error.status)
     standing = writing.standing_at(at.place)
     return Response(_page(at, standing, words, complaint=str(error)), error.status)
 
 
-def _told(sentence: str, status: int = 409) -> Response:
-    response = jsonify(said=sentence)
+def _told(sentence: str, *, status: int = 409, two: bool = False) -> Response:
+    """Tell the script why nothing was saved, and whether there are `two` texts now."""
+    response = jsonify(said=sentence, two=two)
     response.status_code = status
     return response
 

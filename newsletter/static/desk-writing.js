@@ -1,0 +1,247 @@
+// Saves while one writes, and keeps a copy in this browser until the server has the text.
+// Without it the form has a button. On the page of two texts it only keeps the copy.
+
+const AFTER_THE_LAST_KEY = 1000; // ms
+const WHILE_TYPING = 5000; // ms
+const LONGEST_ANSWER = 15_000; // ms
+const FIRST_RETRY = 2000; // ms, doubled each time
+const LAST_RETRY = 20_000; // ms
+
+const form = document.getElementById("writing");
+const { headline, body, based_on: basedOn, csrf_token: token } = form.elements;
+const says = form.dataset;
+const savesItself = "autosave" in says;
+const status = document.getElementById("status");
+const trouble = document.getElementById("trouble");
+const knownVersion = Number(basedOn.value);
+
+let confirmed = { headline: headline.defaultValue, body: body.defaultValue }; // the server's
+let unsure = null; // was sent, and no answer came: it may have arrived or not
+let isSaving = false;
+let isStopped = !savesItself; // a person has to decide first
+let isLeaving = false;
+let isRenewed = false; // the token, since the last save
+let unsavedSince = 0;
+let wait = FIRST_RETRY;
+let timer;
+
+const typed = () => ({ headline: headline.value, body: body.value });
+const bare = (words) => [words.headline.split(/\s+/).join(" ").trim(), words.body.replace(/^\n+/, "").trimEnd()];
+const same = (one, other) => bare(one).join("\n") === bare(other).join("\n");
+
+// The copy in this browser
+
+const copies = {
+  read() {
+    try {
+      return JSON.parse(localStorage.getItem(says.copy));
+    } catch (error) {
+      console.info("no copy can be read", error);
+      return null;
+    }
+  },
+  write(more = {}) {
+    const before = savesItself ? Number(basedOn.value) : (this.read()?.basedOn ?? -1);
+    try {
+      localStorage.setItem(says.copy, JSON.stringify({ ...typed(), basedOn: before, sent: unsure, ...more }));
+    } catch (error) {
+      console.info("no copy can be kept", error);
+      tell(says.forgetful);
+    }
+  },
+  drop() {
+    localStorage.removeItem(says.copy);
+  },
+};
+
+// What is said
+
+function show(state, sentence) {
+  status.dataset.state = state;
+  if (sentence && status.textContent !== sentence) status.textContent = sentence;
+}
+
+function tell(sentence, { compare = false, login = false } = {}) {
+  if (!trouble) return;
+  trouble.hidden = !sentence;
+  trouble.querySelector("[data-said]").textContent = sentence;
+  trouble.querySelector("[data-compare]").hidden = !compare;
+  trouble.querySelector("[data-login]").hidden = !login;
+}
+
+function count() {
+  const words = document.querySelector("[data-words]");
+  if (words) words.textContent = (body.value.match(/\S+/g) ?? []).length;
+}
+
+// Saving
+
+function plan(after = AFTER_THE_LAST_KEY) {
+  if (isStopped) return;
+  clearTimeout(timer);
+  timer = setTimeout(save, after);
+}
+
+function changed() {
+  count();
+  copies.write();
+  show("unsaved", isStopped ? says.unsaved : "");
+  unsavedSince ||= Date.now();
+  plan(Math.max(0, Math.min(AFTER_THE_LAST_KEY, unsavedSince + WHILE_TYPING - Date.now())));
+}
+
+async function save() {
+  clearTimeout(timer);
+  if (isSaving || isStopped) return;
+  const words = unsure ?? typed(); // what may have arrived is sent once more, just as it was
+  if (!unsure && same(words, confirmed)) return done();
+  isSaving = true;
+  unsure = words;
+  unsavedSince = 0;
+  copies.write();
+  show("saving");
+  try {
+    await take(await post(words), words);
+  } catch (error) {
+    console.info("not saved this time", error);
+    again(says.away);
+  } finally {
+    isSaving = false;
+  }
+}
+
+function post(words) {
+  const data = new FormData(form);
+  data.set("headline", words.headline);
+  data.set("body", words.body);
+  const signal = AbortSignal.timeout(LONGEST_ANSWER);
+  return fetch(form.action, { method: "POST", body: data, headers: { Accept: "application/json" }, redirect: "manual", signal });
+}
+
+async function take(answer, words) {
+  if (answer.ok) return stored(await answer.json(), words);
+  if (answer.status === 401 || answer.type === "opaqueredirect") return lockedOut();
+  if (answer.status >= 500) return again(says.broken);
+  unsure = null; // the answer says that it does not stand
+  if (answer.status === 403) return stop(says.forbidden);
+  const { said, two } = await answer.json();
+  if (answer.status === 409) return stop(said, { compare: two });
+  if (said) return refused(said);
+  if (isRenewed) return again(says.broken);
+  isRenewed = true;
+  return renew();
+}
+
+function stored({ version, at, complaint }, words) {
+  basedOn.value = version;
+  confirmed = words;
+  unsure = null;
+  isRenewed = false;
+  wait = FIRST_RETRY;
+  tell(complaint);
+  if (!same(typed(), words)) {
+    copies.write();
+    return plan();
+  }
+  done(says.saved.replace("#", at));
+}
+
+function done(sentence) {
+  copies.drop();
+  unsavedSince = 0;
+  show("saved", sentence);
+}
+
+function refused(sentence) {
+  copies.write();
+  show("unsaved", says.unsaved);
+  tell(sentence); // the next key tries again
+}
+
+function again(sentence) {
+  show("unsaved", says.unsaved);
+  tell(sentence);
+  plan(wait);
+  wait = Math.min(2 * wait, LAST_RETRY);
+}
+
+function stop(sentence, ways) {
+  isStopped = true;
+  copies.write();
+  show("unsaved", says.unsaved);
+  tell(sentence, ways);
+}
+
+// The session is over, or its token too old: go on as soon as the same person is logged in again
+
+function lockedOut() {
+  show("unsaved", says.unsaved);
+  tell(says.expired, { login: true });
+  clearTimeout(timer);
+  timer = setTimeout(renew, WHILE_TYPING);
+}
+
+async function renew() {
+  clearTimeout(timer);
+  const answer = await fetch(form.action, { redirect: "manual" }).catch(() => null);
+  if (!answer || answer.status >= 500) return again(says.away);
+  if (answer.type === "opaqueredirect") return lockedOut();
+  if (!answer.ok) return stop(says.forbidden);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.getElementById("writing");
+  if (fresh.dataset.editor !== says.editor) return stop(says.stranger);
+  token.value = fresh.elements.csrf_token.value;
+  plan(0);
+}
+
+// What this browser kept from before
+
+function recover() {
+  const copy = copies.read();
+  if (!copy) return;
+  if (copy.givenUp || same(copy, confirmed)) return copies.drop();
+  headline.value = copy.headline;
+  body.value = copy.body;
+  count();
+  const isOnTop = copy.basedOn === knownVersion || (copy.sent && same(copy.sent, confirmed));
+  if (isOnTop) {
+    tell(says.recovered);
+    return changed();
+  }
+  basedOn.value = Math.max(copy.basedOn, 0);
+  stop(says.differs, { compare: true });
+}
+
+if (savesItself) recover();
+else copies.write();
+if (!same(typed(), confirmed) && !isStopped) changed(); // the browser itself put it back
+
+form.addEventListener("input", changed);
+form.addEventListener("submit", (event) => {
+  if (isStopped || event.submitter?.matches("[data-compare]")) {
+    isLeaving = true;
+    return;
+  }
+  event.preventDefault();
+  if (same(typed(), confirmed) && !unsure) return show("saved", status.textContent);
+  save();
+});
+document.addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.altKey || event.key.toLowerCase() !== "s") return;
+  event.preventDefault();
+  if (savesItself) save();
+});
+document.querySelector("[data-give-up]")?.addEventListener("click", () => {
+  isLeaving = true;
+  copies.write({ givenUp: true });
+});
+addEventListener("online", () => plan(0));
+addEventListener("focus", () => {
+  if (!trouble?.querySelector("[data-login]").hidden) renew();
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "hidden") save();
+});
+addEventListener("beforeunload", (event) => {
+  if (!isLeaving && (unsure || !same(typed(), confirmed))) event.preventDefault();
+});
