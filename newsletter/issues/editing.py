@@ -1,17 +1,22 @@
-"""Write an issue from the files that editors write, one for each language."""
+"""Write an issue from the files that editors write, one for each language, and give them back."""
 
 from datetime import datetime
 
 from babel import Locale
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from newsletter import audit
 from newsletter.database import db, is_sqlite
 from newsletter.errors import NewsletterError
+from newsletter.issues import writing
 from newsletter.issues.changes import begin_change
-from newsletter.issues.issue_file import IssueFile, read_issue_file, section_key
-from newsletter.issues.models import Article, Issue, Subject
-from newsletter.issues.sections import section_names, standing_sections
+from newsletter.issues.export import write_issue_file
+from newsletter.issues.issue_file import ArticleText, IssueFile, read_issue_file, section_key
+from newsletter.issues.models import Issue
+from newsletter.issues.revisions import Place, Words
+from newsletter.issues.sections import section_names, sections_of, standing_sections
+from newsletter.issues.subjects import Lines, lines_of, put_lines
 from newsletter.locales import LANGUAGES
 from newsletter.pages import settings
 
@@ -45,19 +50,43 @@ class OtherDate(NewsletterError):
         self.number = issue.number
 
 
-def import_issue(data: bytes, *, replace: bool = False, now: datetime) -> Issue:
+def import_issue(
+    data: bytes, *, replace: bool = False, who: str = audit.COMMAND_LINE, now: datetime
+) -> Issue:
     """Write one language of an issue, which is made if there is none of that number yet.
 
-    Raises `BadIssueFile`, `DuplicateIssue`, `FrozenIssue` and `OtherDate`.
+    What it said before stays among the revisions of its articles. Raises `BadIssueFile`,
+    `DuplicateIssue`, `FrozenIssue` and `OtherDate`.
     """
     file = read_issue_file(data, _section_keys(), _languages())
     issue = _issue_of(file, now)
     if file.language in issue.languages and not replace:
         raise DuplicateIssue(issue.number, file.language)
     _settle_date(issue, file, replace=replace)
-    _write(issue, file)
+    _write(issue, file, who, now)
     db.session.flush()
     return issue
+
+
+def export_issue(issue: Issue, language: str) -> str:
+    """The issue in one language as a file, which `import_issue` reads as it was."""
+    lines, _version = lines_of(issue, language)
+    sections = sections_of(issue)
+    texts = {
+        article.section_id: ArticleText(article.section.slug, article.headline, article.body)
+        for article in issue.articles
+        if article.language == language
+    }
+    file = IssueFile(
+        number=issue.number,
+        date=issue.date,
+        language=language,
+        subject=lines.subject,
+        preheader=lines.preheader,
+        articles=tuple(texts[section.id] for section in sections if section.id in texts),
+    )
+    titles = {section.slug: section.title(language) for section in sections}
+    return write_issue_file(file, titles, _section_keys())
 
 
 def _issue_of(file: IssueFile, now: datetime) -> Issue:
@@ -84,35 +113,20 @@ def _settle_date(issue: Issue, file: IssueFile, *, replace: bool) -> None:
     issue.date = file.date
 
 
-def _write(issue: Issue, file: IssueFile) -> None:
+def _write(issue: Issue, file: IssueFile, who: str, now: datetime) -> None:
     """Put the file's words in the place of whatever the issue said in this language."""
-    for model in (Subject, Article):
-        db.session.execute(
-            delete(model).where(model.issue_id == issue.id, model.language == file.language)
-        )
-    sections = {section.slug: section for section in standing_sections()}
-    db.session.add(
-        Subject(
-            issue_id=issue.id,
-            language=file.language,
-            subject=file.subject,
-            preheader=file.preheader,
-        )
-    )
-    for article in file.articles:
-        section = sections[article.section_slug]
-        db.session.add(
-            Article(
-                issue_id=issue.id,
-                section_id=section.id,
-                language=file.language,
-                section_title=section.title(file.language),
-                headline=article.headline,
-                body=article.body,
-            )
-        )
-    db.session.flush()
-    db.session.expire(issue, ["subjects", "articles"])
+    put_lines(issue, Lines(file.language, file.subject, file.preheader))
+    texts = {text.section_slug: Words(text.headline, text.body) for text in file.articles}
+    written = {a.section.slug: a.section for a in issue.articles if a.language == file.language}
+    sections = {section.slug: section for section in standing_sections()} | written
+    for slug in [*texts, *(written.keys() - texts.keys())]:
+        section, words = sections[slug], texts.get(slug, Words())
+        place = Place(issue.id, section.id, file.language)
+        if words != writing.standing_at(place).words:
+            writing.put(place, words, who=who, now=now, is_new=True)
+    for article in issue.articles:
+        if article.language == file.language:
+            article.section_title = article.section.title(file.language)
 
 
 def _section_keys() -> dict[str, str]:

@@ -26,6 +26,7 @@ from newsletter.issues.markdown import NOT_TEXT, Heading, UnreadableMarkup
 
 LARGEST_FILE = 1024 * 1024  # bytes
 MOST_LINES = 20_000
+LONGEST_HEADING = 2_000  # characters of a headline with its signs escaped
 LONGEST_QUOTE = 60  # characters of what was typed that a complaint repeats
 MOST_CONTROL_CHARACTERS = 10  # complaints of them; where there are more, the file is rubbish
 FENCE = "---"
@@ -223,14 +224,17 @@ def _article(
 
 
 def _words(headline: Heading, complain: Complain) -> str:
-    if len(headline.text) > LONGEST_TITLE:
-        complain(headline.line, f"This headline is too long: at most {LONGEST_TITLE} characters.")
+    too_long = f"This headline is too long: at most {LONGEST_TITLE} characters."
+    if len(headline.text) > LONGEST_HEADING:
+        complain(headline.line, too_long)
         return ""
     try:
         words = markdown.words_of_line(headline.text)
     except UnreadableMarkup as error:
         complain(headline.line, str(error))
         return ""
+    if len(words) > LONGEST_TITLE:
+        complain(headline.line, too_long)
     if not words:
         complain(headline.line, 'The headline is empty. Write it after the "## ".')
     if turn := TURNS.search(words):
