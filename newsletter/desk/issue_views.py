@@ -67,5 +67,4 @@ def _who(issue: Issue, parts: list[SectionPart], lost: LostApproval | None) -> I
         yield from part.revised_by
     if lost:
         yield lost.who
-        yield from (change.who for change in lost.texts)
         yield from (act.who for act in lost.acts)

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from newsletter.database import transaction
 from newsletter.delivery.progress import full_progress
 from newsletter.delivery.samples import samples
-from newsletter.desk.door import pages
+from newsletter.desk.door import may_send, pages
 from newsletter.desk.lookup import ISSUE, find_issue, now
 from newsletter.issues.changes import FrozenIssue
 from newsletter.issues.editing import DuplicateIssue, OtherDate, import_issue
@@ -32,12 +32,14 @@ class QuotedProblem:
 
 
 @pages.get("/upload")
+@may_send
 def upload() -> str:
     """Ask for an issue file."""
     return render_template("desk/upload.html", replace="replace" in request.args)
 
 
 @pages.post("/upload")
+@may_send
 def take_file() -> AnyResponse:
     """Take an issue file, or say what is wrong in which line and take nothing of it."""
     file = request.files.get("file")

@@ -16,7 +16,7 @@ from newsletter.errors import NewsletterError
 from newsletter.issues import preflight
 from newsletter.issues.changes import FrozenIssue
 from newsletter.issues.lifecycle import IssueState, WrongStep
-from newsletter.issues.models import Article, ArticleRevision, Issue, Section
+from newsletter.issues.models import Article, Issue
 from newsletter.issues.revisions import Place
 
 APPROVED = "Approved the issue."
@@ -48,22 +48,11 @@ class NotReady(NewsletterError):
 
 
 @dataclass(frozen=True)
-class Change:
-    """One text that was written anew after an approval; `section` and `language` say which."""
-
-    section: Section
-    language: str
-    at: datetime
-    who: str
-
-
-@dataclass(frozen=True)
 class LostApproval:
-    """An approval that a later change took back, and what is known of the changes since."""
+    """An approval that a later change took back, and what was done since."""
 
     at: datetime
     who: str
-    texts: list[Change]
     acts: list[AuditEntry]
 
 
@@ -144,24 +133,7 @@ def lost_approval(issue: Issue) -> LostApproval | None:
         .where(AuditEntry.issue_id == issue.id, AuditEntry.id > last.id)
         .order_by(AuditEntry.id)
     )
-    return LostApproval(last.at, last.who, _texts_since(issue.id, last.at), list(acts))
-
-
-def _texts_since(issue_id: int, at: datetime) -> list[Change]:
-    """The last writing of each text that was changed after a moment."""
-    rows = db.session.execute(
-        select(ArticleRevision, Section)
-        .join(Section, Section.id == ArticleRevision.section_id)
-        .where(ArticleRevision.issue_id == issue_id, ArticleRevision.written_at > at)
-        .order_by(ArticleRevision.written_at)
-    )
-    last = {
-        (revision.section_id, revision.language): Change(
-            section, revision.language, revision.written_at, revision.written_by
-        )
-        for revision, section in rows
-    }
-    return list(last.values())
+    return LostApproval(last.at, last.who, list(acts))
 
 
 def _lock(issue_id: int) -> Issue:

@@ -13,7 +13,7 @@ from werkzeug.test import encode_multipart
 from newsletter.database import db, transaction
 from newsletter.delivery.models import DeliveryState, Tally
 from newsletter.desk.models import Role
-from newsletter.issues.models import Issue
+from newsletter.issues.models import Issue, Subject
 from newsletter.subscribers.unsubscribe import unsubscribe
 from tests.desk import NOW, at_the_desk, browser, piece
 from tests.factories import make_issue, make_subscriber
@@ -40,6 +40,13 @@ def test_a_desk_without_issues_says_what_to_do(app):
 
     assert "There is no issue here yet" in page.text
     assert 'href="/desk/upload"' in page.text
+
+
+def test_an_author_at_an_empty_desk_is_told_who_begins(app):
+    page = at_the_desk(app, Role.AUTHOR).get("/desk/issues")
+
+    assert "An editor starts the first one." in page.text
+    assert "/desk/upload" not in page.text
 
 
 def test_the_list_shows_the_newest_issue_first_and_how_each_stands(app):
@@ -224,14 +231,29 @@ def test_numbers_beyond_all_issues_are_no_pages(app):
     assert anna.get("/desk/issues?before=99999999999999999999").status_code == 200
 
 
-def test_an_author_uploads_and_looks(app):
+def test_an_author_looks_and_uploads_nothing_since_a_file_holds_all_sections(app):
+    draft(sample("en"))
     author = at_the_desk(app, Role.AUTHOR)
 
-    assert upload(author, sample("en")).status_code == 303
+    assert upload(author, sample("ar")).status_code == 403
     page = author.get("/desk/issues/87")
     assert page.status_code == 200
     assert 'href="/desk/issues/87/send"' not in page.text
+    assert 'href="/desk/upload' not in page.text
     assert author.get("/desk/issues/87/preview").status_code == 200
+    assert db.session.scalars(select(Subject.language)).all() == ["en"]
+
+
+def test_an_issue_without_any_text_breaks_no_page(app):
+    with transaction():
+        db.session.add(Issue(number=87, date=date(2026, 11, 17), created_at=NOW, revised_at=NOW))
+    anna = at_the_desk(app)
+
+    for path in ("", "issues", "issues/87", "issues/87/plan", "issues/87/send"):
+        page = anna.get(f"/desk/{path}")
+        assert page.status_code == 200, path
+    assert "No subject yet" in anna.get("/desk/issues").text
+    assert "ISIS in Action is still empty." in anna.get("/desk/issues/87").text
 
 
 def test_the_counts_add_up_to_all_readers(app):

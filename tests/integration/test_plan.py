@@ -1,0 +1,180 @@
+"""The plan of an issue: its date, its deadline, and who writes what."""
+
+import re
+from datetime import UTC, date, datetime
+
+import pytest
+from sqlalchemy import select
+
+from newsletter.audit import AuditEntry
+from newsletter.database import db, transaction
+from newsletter.desk.assignments import assign, may_write, writers_of
+from newsletter.desk.models import Editor, Role
+from newsletter.issues.approval import approve
+from newsletter.issues.lifecycle import IssueState
+from newsletter.issues.models import Issue
+from tests.desk import ADDRESS, NOW, at_the_desk, make_editor
+from tests.factories import make_issue, section_called
+
+PLAN = "/desk/issues/87/plan"
+BEN = "ben@example.org"
+
+
+@pytest.fixture
+def ben(app):
+    """An author."""
+    return make_editor(Role.AUTHOR, BEN)
+
+
+@pytest.fixture
+def anna(app):
+    """An editor at the desk; there is a draft."""
+    with transaction():
+        make_issue(87)
+    return at_the_desk(app)
+
+
+def the_issue():
+    return db.session.scalars(select(Issue), execution_options={"populate_existing": True}).one()
+
+
+def log():
+    return [entry.what for entry in db.session.scalars(select(AuditEntry).order_by(AuditEntry.id))]
+
+
+def planned(browser, **typed):
+    """Post the form as it is shown, but for what is typed."""
+    form = {"date": "2026-11-17", "deadline": ""} | typed
+    return browser.send_form(PLAN, form, page=PLAN)
+
+
+def test_who_is_ticked_writes_the_section_and_may_do_so(anna, ben):
+    section = section_called("western-response")
+
+    answer = planned(anna, **{"writers-western-response": [str(ben.id)]})
+
+    assert answer.headers["Location"] == "/desk/issues/87"
+    assert [one.address for one in writers_of(the_issue().id)[section.id]] == [BEN]
+    assert may_write(ben, the_issue().id, section.id)
+    assert not may_write(ben, the_issue().id, section_called("isis-in-action").id)
+    assert log() == [f"Western Response is written by {BEN}."]
+
+
+def test_whoever_is_no_longer_ticked_writes_no_longer(anna, ben):
+    section = section_called("western-response").id
+    with transaction():
+        assign(the_issue().id, section, [ben.id])
+
+    planned(anna)
+
+    assert writers_of(the_issue().id) == {}
+    assert not may_write(ben, the_issue().id, section)
+    assert log() == ["Western Response is written by nobody yet."]
+
+
+def test_the_form_shows_what_is_planned(anna, ben):
+    with transaction():
+        assign(the_issue().id, section_called("western-response").id, [ben.id])
+        the_issue().deadline_at = datetime(2027, 1, 4, 17, 30, tzinfo=UTC)
+
+    page = anna.get(PLAN).text
+
+    assert f'name="writers-western-response" value="{ben.id}" checked' in page
+    assert f'name="writers-isis-in-action" value="{ben.id}">' in page
+    assert 'value="2026-11-17"' in page
+    assert 'value="2027-01-04T17:30"' in page
+
+
+def test_saving_what_stands_changes_and_logs_nothing(anna):
+    with transaction():
+        the_issue().deadline_at = datetime(2026, 11, 16, 18, tzinfo=UTC)  # it has passed
+        before = the_issue().revised_at
+
+    answer = planned(anna, deadline="2026-11-16T18:00")
+
+    assert answer.status_code == 303
+    assert (the_issue().revised_at, log()) == (before, [])
+
+
+def test_a_deadline_is_meant_in_the_zone_of_the_publication(anna, settings):
+    assert settings.time_zone == "UTC"
+
+    planned(anna, deadline="2099-07-01T18:00")
+
+    assert the_issue().deadline_at == datetime(2099, 7, 1, 18, tzinfo=UTC)
+    assert log() == ["Set the deadline to 2099-07-01 18:00 UTC."]
+
+
+def test_a_deadline_can_be_taken_away(anna):
+    planned(anna, deadline="2099-07-01T18:00")
+
+    planned(anna, deadline="")
+
+    assert the_issue().deadline_at is None
+    assert log()[-1] == "Took the deadline away."
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"date": "tomorrow"}, "Please give a date"),
+        ({"date": ""}, "Please give a date"),
+        ({"deadline": "2020-01-01T09:00"}, "This time has passed already."),
+        ({"deadline": "2099-01-01"}, "Please give date and time"),
+    ],
+)
+def test_a_mistake_is_said_and_everything_typed_is_kept(anna, ben, typed, said):
+    form = {"writers-western-response": str(ben.id)} | typed
+
+    refused = planned(anna, **form)
+
+    assert refused.status_code == 400
+    assert said in refused.text
+    assert f'name="writers-western-response" value="{ben.id}" checked' in refused.text
+    assert log() == []
+
+
+def test_another_date_takes_the_approval_back_because_readers_see_it(anna):
+    with transaction():
+        approve(the_issue().id, who=ADDRESS, now=NOW, seen=the_issue().revised_at.isoformat())
+
+    planned(anna, date="2026-11-18")
+
+    assert the_issue().date == date(2026, 11, 18)
+    assert the_issue().approved_at is None
+    assert log()[-1] == "Dated it 2026-11-18."
+
+
+def test_a_deadline_and_a_name_leave_the_approval_as_it_is(anna, ben):
+    with transaction():
+        approve(the_issue().id, who=ADDRESS, now=NOW, seen=the_issue().revised_at.isoformat())
+
+    planned(anna, deadline="2099-07-01T18:00", **{"writers-isis-in-action": str(ben.id)})
+
+    assert the_issue().approved_at == NOW
+
+
+@pytest.mark.parametrize("state", [IssueState.SCHEDULED, IssueState.CANCELLED])
+def test_what_is_a_draft_no_more_keeps_its_plan(anna, ben, state):
+    with transaction():
+        the_issue().state = state
+
+    refused = planned(anna, date="2026-11-18", **{"writers-isis-in-action": str(ben.id)})
+
+    assert refused.status_code == 409
+    assert "its texts are frozen" in refused.text
+    assert the_issue().date == date(2026, 11, 17)
+    assert writers_of(the_issue().id) == {}
+    assert "a draft no more" in anna.get(PLAN).text
+
+
+def test_nobody_who_is_not_there_is_given_a_section(anna, ben):
+    with transaction():
+        db.session.get_one(Editor, ben.id).ended_at = NOW
+
+    ids = [str(ben.id), "99", "-1", "x", "٣"]
+    planned(anna, **{"writers-western-response": ids})
+
+    assert writers_of(the_issue().id) == {}
+    assert log() == []
+    assert not re.search(rf'name="writers-[a-z-]+" value="{ben.id}"', anna.get(PLAN).text)
