@@ -6,6 +6,7 @@ database throughout: open it with `transaction(snapshot=True)`, or call `start.s
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,7 @@ from newsletter.errors import NewsletterError
 from newsletter.issues import choice as choices
 from newsletter.issues import preflight, search
 from newsletter.issues.editions import issue_choice
+from newsletter.issues.findings import Finding
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Edition, Format, Issue
 from newsletter.locales import LANGUAGES
@@ -35,10 +37,10 @@ class Blocked(NewsletterError):
     page = "blocked"
     status = 422
 
-    def __init__(self, number: int, sentences: tuple[str, ...]) -> None:
-        super().__init__(f"Issue {number} can't be sent yet. " + " ".join(sentences))
+    def __init__(self, number: int, findings: Iterable[Finding]) -> None:
+        self.sentences = tuple(str(finding) for finding in findings)
+        super().__init__(f"Issue {number} can't be sent yet. " + " ".join(self.sentences))
         self.number = number
-        self.sentences = sentences
 
 
 @dataclass(frozen=True)

@@ -4,177 +4,133 @@ What blocks would harm every reader of it; all else is said and left to the edit
 edition of every language and format is rendered, because those are the largest.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
-
-from babel import Locale
-from markdown_it.token import Token
+from datetime import datetime
 
 from newsletter.errors import NewsletterError
-from newsletter.issues import choice as choices
-from newsletter.issues.editions import RenderedEdition, articles_in, render_edition
-from newsletter.issues.markdown import UnreadableMarkup, parse, words
-from newsletter.issues.models import Article, Format, Issue
-from newsletter.issues.sections import sections_of, standing_sections
-from newsletter.links import TOKEN_LENGTH, Purpose
-from newsletter.locales import LANGUAGES
-from newsletter.mail.message import MARKS, Hole, find_mark
-from newsletter.pages import settings
+from newsletter.issues import (
+    choice,
+    preflight_images,
+    preflight_links,
+    preflight_texts,
+    preflight_whole,
+)
+from newsletter.issues.editions import RenderedEdition, render_edition
+from newsletter.issues.findings import Finding, Tongue
+from newsletter.issues.models import Format, Issue
+from newsletter.locales import LANGUAGES, translatable
+from newsletter.mail.message import MARKS, Hole
 
 KB = 1000  # bytes
 LARGEST = 95 * KB  # of HTML: Gmail cuts a mail near 102 KB
 LARGE = 70 * KB
-FAR = timedelta(days=7)
-# On any host, for a site has had others; with the backslashes that an editor may put before "_".
-READERS_LINK = re.compile(rf"/({'|'.join(Purpose)})/(?:\\?[\w-]){{{TOKEN_LENGTH}}}", re.ASCII)
+
+Editions = dict[tuple[str, Format], RenderedEdition]
 
 
 @dataclass(frozen=True)
 class Preflight:
     """What keeps an issue from being sent, and what an editor should look at before it is."""
 
-    blocking: tuple[str, ...]
-    warnings: tuple[str, ...]
+    blocking: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
 
 
 def check(issue: Issue, *, now: datetime) -> Preflight:
-    """Look for everything that would go wrong, in sentences that say where."""
-    blocking = [*_missing(issue), *_readers_links(issue)]
+    """Look for everything that would go wrong; nobody outside is asked, only what is known."""
+    blocking = [
+        *preflight_whole.missing(issue),
+        *preflight_texts.halves(issue),
+        *preflight_texts.readers_links(issue),
+    ]
     warnings = [
-        *_silent_sections(issue),
-        *_untranslated(issue),
-        *_images(issue),
-        *_date(issue, now),
+        *preflight_whole.silent_sections(issue),
+        *preflight_whole.untranslated(issue),
+        *preflight_texts.left_over(issue),
+        *preflight_texts.too_long(issue),
+        *preflight_texts.same_headlines(issue),
+        *preflight_links.doubtful(issue, now=now),
+        *preflight_images.doubtful(issue),
+        *preflight_whole.date_far_away(issue, now=now),
     ]
     if not blocking:
         try:
             editions = _full_editions(issue)
         except NewsletterError as error:
-            blocking.append(str(error))
+            blocking.append(_unfit(error))
         else:
-            blocking += [*_too_large(editions), *_without_a_way_out(editions)]
-            warnings += _large(editions)
+            blocking += [*too_large(editions), *without_a_way_out(editions)]
+            warnings += large(editions)
     return Preflight(tuple(blocking), tuple(warnings))
 
 
-def _full_editions(issue: Issue) -> dict[tuple[str, Format], RenderedEdition]:
+def too_large(editions: Editions) -> Iterator[Finding]:
+    """Editions that mail programs would cut off, and with them the way out."""
+    for language, size in _sizes(editions):
+        if size > LARGEST:
+            yield Finding(
+                "size",
+                translatable(
+                    "The %(language)s edition has %(size)s KB of HTML; mail programs cut it off"
+                    " beyond %(largest)s KB. Shorten an article."
+                ),
+                translatable("Shorten an article, or move a part of it to a page of its own."),
+                facts=_of_size(language, size),
+            )
+
+
+def large(editions: Editions) -> Iterator[Finding]:
+    """Editions that come near to that."""
+    for language, size in _sizes(editions):
+        if LARGE < size <= LARGEST:
+            yield Finding(
+                "size",
+                translatable(
+                    "The %(language)s edition has %(size)s KB of HTML; more than %(largest)s KB"
+                    " cannot be sent."
+                ),
+                translatable("Shorten an article if more is to come."),
+                facts=_of_size(language, size),
+            )
+
+
+def without_a_way_out(editions: Editions) -> Iterator[Finding]:
+    """Editions without an unsubscribe link in each of their parts."""
+    mark = MARKS[Hole.UNSUBSCRIBE]
+    for (language, format_), edition in editions.items():
+        if mark not in edition.text or (edition.html is not None and mark not in edition.html):
+            yield Finding(
+                "unsubscribe",
+                translatable("The %(language)s edition (%(format)s) has no unsubscribe link."),
+                translatable("The template of the mail lost it: tell whoever runs the service."),
+                facts={"language": Tongue(language), "format": format_.value},
+            )
+
+
+def _full_editions(issue: Issue) -> Editions:
     """The edition with all sections in every language offered: any reader may have asked for it."""
     return {
-        (language, format_): render_edition(issue, language, choices.ALL, format_)
+        (language, format_): render_edition(issue, language, choice.ALL, format_)
         for language in LANGUAGES
         for format_ in Format
     }
 
 
-def _missing(issue: Issue) -> Iterator[str]:
-    default = settings().default_language
-    if not issue.articles:
-        yield f"Issue {issue.number} has no article."
-    if not any(s.language == default and s.subject.strip() for s in issue.subjects):
-        yield f"Issue {issue.number} has no subject in {_name(default)}, the default language."
+def _unfit(error: NewsletterError) -> Finding:
+    return Finding(
+        "unfit",
+        translatable("%(sentence)s"),
+        translatable("Look at the articles one by one in the preview to see which it is."),
+        facts={"sentence": str(error)},
+    )
 
 
-def _readers_links(issue: Issue) -> Iterator[str]:
-    """Editors' words that hold a reader's own link, or the mark for one, as a copied mail would."""
-    texts = [
-        (f"The {_name(subject.language)} subject", f"{subject.subject}\n{subject.preheader}")
-        for subject in issue.subjects
-    ] + [(_place(article), f"{article.headline}\n{article.body}") for article in issue.articles]
-    for place, text in texts:
-        if mark := find_mark(text):
-            yield f"{place} holds the mark of a reader's own {mark} link. Take it out."
-        elif link := READERS_LINK.search(text):
-            yield (
-                f"{place} holds some reader's own {link[1]} link, copied from a mail: whoever"
-                " opens it acts for that reader. Take it out."
-            )
-
-
-def _too_large(editions: dict[tuple[str, Format], RenderedEdition]) -> Iterator[str]:
-    for language, size in _sizes(editions):
-        if size > LARGEST:
-            yield (
-                f"The {_name(language)} edition has {size // KB} KB of HTML; mail programs cut it"
-                f" off beyond {LARGEST // KB} KB. Shorten an article."
-            )
-
-
-def _large(editions: dict[tuple[str, Format], RenderedEdition]) -> Iterator[str]:
-    for language, size in _sizes(editions):
-        if LARGE < size <= LARGEST:
-            yield (
-                f"The {_name(language)} edition has {size // KB} KB of HTML; more than"
-                f" {LARGEST // KB} KB cannot be sent."
-            )
-
-
-def _sizes(editions: dict[tuple[str, Format], RenderedEdition]) -> Iterator[tuple[str, int]]:
+def _sizes(editions: Editions) -> Iterator[tuple[str, int]]:
     for (language, _format), edition in editions.items():
         if edition.html is not None:
             yield language, len(edition.html.encode())
 
 
-def _without_a_way_out(editions: dict[tuple[str, Format], RenderedEdition]) -> Iterator[str]:
-    mark = MARKS[Hole.UNSUBSCRIBE]
-    for (language, format_), edition in editions.items():
-        if mark not in edition.text or (edition.html is not None and mark not in edition.html):
-            yield f"The {_name(language)} edition ({format_}) has no unsubscribe link."
-
-
-def _silent_sections(issue: Issue) -> Iterator[str]:
-    speaking = {section.id for section in sections_of(issue)}
-    for section in standing_sections():
-        if section.id not in speaking:
-            title = section.title(settings().default_language)
-            yield f"There is no article in {title}: who reads that section alone gets no mail."
-
-
-def _untranslated(issue: Issue) -> Iterator[str]:
-    for language in LANGUAGES:
-        name = _name(language)
-        if language not in issue.languages:
-            other = _name(settings().default_language)
-            yield (
-                f"There is no {name} text: readers of {name} get the {other} one, with a line that"
-                " says so."
-            )
-            continue
-        for article in articles_in(issue, language):
-            if article.language != language:
-                yield f"{_place(article)} stands in the {name} edition, because there is no other."
-
-
-def _images(issue: Issue) -> Iterator[str]:
-    ours = settings().public_url + "/"
-    for article in issue.articles:
-        for image in _images_in(article):
-            source = str(image.attrs["src"])
-            if not source.startswith(ours):
-                yield f"{_place(article)} shows an image from elsewhere as a link only: {source}"
-            if not words(image.children or ()).strip():
-                yield f"{_place(article)} has an image without alternative text: {source}"
-
-
-def _images_in(article: Article) -> list[Token]:
-    try:
-        tokens = parse(article.body)
-    except UnreadableMarkup:  # blocks the sending: rendering says so
-        return []
-    return [piece for token in tokens for piece in token.children or () if piece.type == "image"]
-
-
-def _date(issue: Issue, now: datetime) -> Iterator[str]:
-    today = now.astimezone(ZoneInfo(settings().time_zone)).date()
-    if abs(issue.date - today) > FAR:
-        yield f"Issue {issue.number} is dated {issue.date}, but today is {today}."
-
-
-def _place(article: Article) -> str:
-    return f"The {_name(article.language)} article in {article.section_title}"
-
-
-def _name(language: str) -> str:
-    return str(Locale.parse(language).english_name)
+def _of_size(language: str, size: int) -> dict[str, object]:
+    return {"language": Tongue(language), "size": size // KB, "largest": LARGEST // KB}

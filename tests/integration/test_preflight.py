@@ -1,5 +1,6 @@
 """What would harm every reader keeps an issue from being sent; all else is said."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,6 @@ from newsletter.issues import preflight
 from newsletter.issues.editing import import_issue
 from newsletter.issues.editions import RenderedEdition
 from newsletter.issues.models import Format, Issue, Subject
-from newsletter.issues.preflight import Preflight
 from newsletter.links import Purpose
 from newsletter.mail.message import MARKS, Hole, Template
 from newsletter.pages import links, settings
@@ -20,10 +20,23 @@ NOW = datetime(2026, 11, 17, 9, tzinfo=UTC)
 pytestmark = pytest.mark.usefixtures("app")
 
 
-def checked(*files: bytes, now: datetime = NOW) -> Preflight:
+@dataclass(frozen=True)
+class Sentences:
+    """What was found, as it is said on the command line."""
+
+    blocking: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def said(issue: Issue, now: datetime = NOW) -> Sentences:
+    found = preflight.check(issue, now=now)
+    return Sentences(tuple(map(str, found.blocking)), tuple(map(str, found.warnings)))
+
+
+def checked(*files: bytes, now: datetime = NOW) -> Sentences:
     with transaction():
         issue = [import_issue(data, now=NOW) for data in files][-1]
-    return preflight.check(issue, now=now)
+    return said(issue, now)
 
 
 def test_the_sample_may_be_sent_and_its_missing_translation_is_said():
@@ -44,7 +57,7 @@ def test_an_issue_without_an_article_is_blocked():
         db.session.flush()
         db.session.add(Subject(issue_id=issue.id, language="en", subject="Empty", preheader=""))
 
-    assert preflight.check(issue, now=NOW).blocking == ("Issue 1 has no article.",)
+    assert said(issue).blocking == ("Issue 1 has no article.",)
 
 
 def test_an_issue_without_a_subject_in_the_default_language_is_blocked():
@@ -88,7 +101,7 @@ def test_a_readers_own_link_that_was_pasted_from_a_mail_blocks_and_is_found(purp
         told = issue.subjects[0] if place in {"subject", "preheader"} else issue.articles[0]
         setattr(told, place, f"See {pasted}?from=mail")
 
-    (sentence,) = preflight.check(issue, now=NOW).blocking
+    (sentence,) = said(issue).blocking
 
     where = "subject" if told is issue.subjects[0] else "article in ISIS in Action"
     assert sentence == (
@@ -105,7 +118,7 @@ def test_a_readers_own_link_blocks_whatever_its_host_and_markup(spelt):
     for body in (pasted, as_an_editor_escapes_it):
         with transaction():
             issue = import_issue(issue_file({"ISIS in Action": body}), replace=True, now=NOW)
-        assert "reader's own unsubscribe link" in preflight.check(issue, now=NOW).blocking[0]
+        assert "reader's own unsubscribe link" in said(issue).blocking[0]
 
 
 def test_a_link_to_a_page_about_unsubscribing_is_the_editors_business():
@@ -147,7 +160,9 @@ def test_a_mail_that_comes_near_is_warned_of():
 def test_an_edition_without_an_unsubscribe_link_in_each_part_is_blocked(text, html):
     edition = RenderedEdition("Subject", text, html, Template((b"",), ()))
 
-    assert list(preflight._without_a_way_out({("en", Format.HTML): edition})) == [
+    found = preflight.without_a_way_out({("en", Format.HTML): edition})
+
+    assert [str(finding) for finding in found] == [
         "The English edition (html) has no unsubscribe link."
     ]
 
@@ -157,7 +172,7 @@ def test_what_cannot_be_put_into_a_mail_is_blocked_in_the_words_of_the_refusal()
         issue = import_issue(issue_file(), now=NOW)
         issue.articles[0].body = "[" * 1000
 
-    (sentence,) = preflight.check(issue, now=NOW).blocking
+    (sentence,) = said(issue).blocking
 
     assert "square brackets" in sentence
 
