@@ -11,6 +11,7 @@ from newsletter.api import views as api
 from newsletter.archive import about as _about  # noqa: F401  # adds its page
 from newsletter.archive import extract_views as _extract_views  # noqa: F401  # adds its pages
 from newsletter.archive import feed_views as _feed_views  # noqa: F401  # adds its pages
+from newsletter.archive import images as _images  # noqa: F401  # adds its page
 from newsletter.archive import search as _archive_search  # noqa: F401  # the same
 from newsletter.archive import sitemap as _sitemap  # noqa: F401  # the same
 from newsletter.archive import views as archive
@@ -20,6 +21,8 @@ from newsletter.database import db, migrate
 from newsletter.delivery import tasks as _delivery_tasks  # noqa: F401  # registers its tasks
 from newsletter.delivery import traces as _delivery_traces  # noqa: F401  # tells what it holds
 from newsletter.desk import approval_views as _approval_views  # noqa: F401  # adds its pages
+from newsletter.desk import export_views as _export_views  # noqa: F401  # adds its pages
+from newsletter.desk import image_views as _image_views  # noqa: F401  # adds its pages
 from newsletter.desk import issue_views as _issue_views  # noqa: F401  # the same
 from newsletter.desk import login
 from newsletter.desk import plan_views as _plan_views  # noqa: F401  # adds its pages
