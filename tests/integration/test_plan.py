@@ -35,7 +35,14 @@ def anna(app):
 
 
 def the_issue():
-    return db.session.scalars(select(Issue), execution_options={"populate_existing": True}).one()
+    """The issue as it is now, whoever changed it."""
+    db.session.rollback()
+    return db.session.scalars(select(Issue)).one()
+
+
+def change():
+    """The issue, to be changed inside a transaction."""
+    return db.session.scalars(select(Issue)).one()
 
 
 def log():
@@ -63,7 +70,7 @@ def test_who_is_ticked_writes_the_section_and_may_do_so(anna, ben):
 def test_whoever_is_no_longer_ticked_writes_no_longer(anna, ben):
     section = section_called("western-response").id
     with transaction():
-        assign(the_issue().id, section, [ben.id])
+        assign(change().id, section, [ben.id])
 
     planned(anna)
 
@@ -74,8 +81,8 @@ def test_whoever_is_no_longer_ticked_writes_no_longer(anna, ben):
 
 def test_the_form_shows_what_is_planned(anna, ben):
     with transaction():
-        assign(the_issue().id, section_called("western-response").id, [ben.id])
-        the_issue().deadline_at = datetime(2027, 1, 4, 17, 30, tzinfo=UTC)
+        assign(change().id, section_called("western-response").id, [ben.id])
+        change().deadline_at = datetime(2027, 1, 4, 17, 30, tzinfo=UTC)
 
     page = anna.get(PLAN).text
 
@@ -87,8 +94,8 @@ def test_the_form_shows_what_is_planned(anna, ben):
 
 def test_saving_what_stands_changes_and_logs_nothing(anna):
     with transaction():
-        the_issue().deadline_at = datetime(2026, 11, 16, 18, tzinfo=UTC)  # it has passed
-        before = the_issue().revised_at
+        change().deadline_at = datetime(2026, 11, 16, 18, tzinfo=UTC)  # it has passed
+        before = change().revised_at
 
     answer = planned(anna, deadline="2026-11-16T18:00")
 
@@ -136,7 +143,7 @@ def test_a_mistake_is_said_and_everything_typed_is_kept(anna, ben, typed, said):
 
 def test_another_date_takes_the_approval_back_because_readers_see_it(anna):
     with transaction():
-        approve(the_issue().id, who=ADDRESS, now=NOW, seen=the_issue().revised_at.isoformat())
+        approve(change().id, who=ADDRESS, now=NOW, seen=change().revised_at.isoformat())
 
     planned(anna, date="2026-11-18")
 
@@ -147,7 +154,7 @@ def test_another_date_takes_the_approval_back_because_readers_see_it(anna):
 
 def test_a_deadline_and_a_name_leave_the_approval_as_it_is(anna, ben):
     with transaction():
-        approve(the_issue().id, who=ADDRESS, now=NOW, seen=the_issue().revised_at.isoformat())
+        approve(change().id, who=ADDRESS, now=NOW, seen=change().revised_at.isoformat())
 
     planned(anna, deadline="2099-07-01T18:00", **{"writers-isis-in-action": str(ben.id)})
 
@@ -157,7 +164,7 @@ def test_a_deadline_and_a_name_leave_the_approval_as_it_is(anna, ben):
 @pytest.mark.parametrize("state", [IssueState.SCHEDULED, IssueState.CANCELLED])
 def test_what_is_a_draft_no_more_keeps_its_plan(anna, ben, state):
     with transaction():
-        the_issue().state = state
+        change().state = state
 
     refused = planned(anna, date="2026-11-18", **{"writers-isis-in-action": str(ben.id)})
 
