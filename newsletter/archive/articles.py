@@ -8,6 +8,8 @@ from textwrap import shorten
 from flask_babel import gettext
 from markupsafe import Markup
 
+from newsletter.issues.images import images_in
+from newsletter.issues.images import on_page as images_on_page
 from newsletter.issues.markdown import parse, words
 from newsletter.issues.markup import to_html
 from newsletter.issues.models import Article
@@ -56,4 +58,6 @@ def _html(article: Article) -> Markup:
 
 @lru_cache(maxsize=KEPT)
 def _rendered(body: str, anchor: str, way: Direction, images_under: str) -> Markup:
-    return to_html(body, anchor=anchor, direction=way, images_under=images_under)
+    """An article's HTML, made once: the images that it names never change."""
+    images = {address: images_on_page(sizes) for address, sizes in images_in([body]).items()}
+    return to_html(body, anchor=anchor, direction=way, images_under=images_under, images=images)

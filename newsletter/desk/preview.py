@@ -1,7 +1,8 @@
 """Look at the real mail: any edition of an issue, as a phone or a desktop would show it.
 
 The mail has inline styles, which our pages may not, and editors' words: it is served from an
-address of its own, in a sandbox without scripts, forms, or anything from elsewhere.
+address of its own, in a sandbox without scripts, forms, or anything from elsewhere. The page
+around it may look inside, to keep the place that was scrolled to.
 """
 
 from dataclasses import dataclass
@@ -9,19 +10,21 @@ from enum import StrEnum
 from typing import Any
 
 from flask import Response, render_template
+from flask_babel import gettext
 from werkzeug.datastructures import MultiDict
 
-from newsletter.desk.overview import languages_of
+from newsletter.desk.overview import offered_languages
+from newsletter.errors import NewsletterError
 from newsletter.issues import choice as choices
-from newsletter.issues.editions import RenderedEdition, render_edition
+from newsletter.issues.editions import NothingChosen, RenderedEdition, render_edition
 from newsletter.issues.models import Format, Issue
 from newsletter.issues.proofs import with_nobodys_links
 from newsletter.issues.sections import sections_of
 from newsletter.locales import direction
 
 SANDBOX = (
-    "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; "
-    "frame-ancestors 'self'"
+    "sandbox allow-popups allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; "
+    "img-src 'self'; frame-ancestors 'self'"
 )
 DARK_ONLY = "(prefers-color-scheme: dark)"
 
@@ -68,7 +71,7 @@ def read_view(issue: Issue, asked: MultiDict[str, str]) -> View:
     wanted = set(asked.getlist("sections"))
     sections = [section for section in sections_of(issue) if section.slug in wanted]
     return View(
-        language=_one_of(languages_of(issue), asked.get("edition")),
+        language=_one_of(offered_languages(), asked.get("edition")),
         sections=tuple(section.slug for section in sections),
         choice=choices.of(section.id for section in sections),
         format=Format(_one_of([one.value for one in Format], asked.get("format"))),
@@ -95,6 +98,18 @@ def as_page(edition: RenderedEdition, view: View) -> Response:
     else:
         html = _in_light(with_nobodys_links(edition.html), view.light)
     return Response(html, headers={"Content-Security-Policy": SANDBOX})
+
+
+def instead(error: NewsletterError, view: View) -> Response:
+    """What is shown in the place of a mail that can't be made as it is."""
+    if isinstance(error, NothingChosen):
+        heading, sentence = gettext("There is no text to show yet."), ""
+    else:
+        heading, sentence = gettext("A mail can't be made of this text as it is."), str(error)
+    html = render_template(
+        "desk/no_mail.html", heading=heading, sentence=sentence, light=view.light
+    )
+    return Response(html, error.status, headers={"Content-Security-Policy": SANDBOX})
 
 
 def _in_light(html: str, light: Light) -> str:

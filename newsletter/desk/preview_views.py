@@ -1,4 +1,4 @@
-"""Look at the mail itself, and send a test of it."""
+"""Look at the mail itself, as it is kept and as it is being written; send a test of it."""
 
 from flask import Response, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -8,10 +8,16 @@ from newsletter.background import hint
 from newsletter.database import transaction
 from newsletter.desk import overview, preview
 from newsletter.desk.door import current_editor, may_send, pages
+from newsletter.desk.kept_words import LARGEST_FORM
 from newsletter.desk.lookup import ISSUE, find_issue, now
+from newsletter.desk.places import find_article
+from newsletter.issues.editions import NothingChosen, UnfitForMail
+from newsletter.issues.markdown import UnreadableMarkup
 from newsletter.issues.models import Issue
 from newsletter.issues.proofs import owe_proof
+from newsletter.issues.revisions import Words
 from newsletter.issues.sections import sections_of
+from newsletter.issues.unsaved import with_unsaved
 from newsletter.mail.addresses import BadAddress
 from newsletter.mail.publication import sender
 
@@ -28,6 +34,29 @@ def mail(number: int) -> Response:
     issue = find_issue(number)
     view = preview.read_view(issue, request.args)
     return preview.as_page(preview.edition_of(issue, view), view)
+
+
+@pages.post(ISSUE + "/preview/draft")
+def draft(number: int) -> Response:
+    """The mail as it would be with a text that was not saved yet."""
+    form = request.form.copy()
+    language = form.get("language", "")
+    at = find_article(number, form.get("section", ""), language)
+    form.setdefault("edition", language)
+    view = preview.read_view(at.issue, form)
+    words = Words.typed(form.get("headline", ""), form.get("body", ""))
+    issue = with_unsaved(at.issue, at.section, language, words)
+    try:
+        return preview.as_page(preview.edition_of(issue, view), view)
+    except (NothingChosen, UnfitForMail, UnreadableMarkup) as error:
+        return preview.instead(error, view)
+
+
+@pages.url_value_preprocessor
+def allow_long_texts(endpoint: str | None, _values: dict[str, object] | None) -> None:
+    """Let the longest article be looked at; before anything reads it."""
+    if endpoint == "desk.draft":
+        request.max_form_memory_size = LARGEST_FORM
 
 
 @pages.post(ISSUE + "/test")
@@ -61,7 +90,7 @@ def _preview_page(issue: Issue, *, address: str | None = None, error: str | None
         "desk/preview.html",
         issue=issue,
         view=view,
-        languages_written=overview.languages_of(issue),
+        languages_offered=overview.offered_languages(),
         sections=sections_of(issue),
         words=issue.subject(view.language, view.language),
         sender=sender(),

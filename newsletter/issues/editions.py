@@ -4,6 +4,7 @@ Everything that differs between readers of one edition is a hole in its finished
 sending it to one reader more renders, parses and encodes nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parseaddr
 
@@ -14,7 +15,7 @@ from sqlalchemy.orm import undefer
 from newsletter.database import db
 from newsletter.errors import NewsletterError
 from newsletter.issues import choice as choices
-from newsletter.issues import markup
+from newsletter.issues import images, markup
 from newsletter.issues.models import Article, Edition, Format, Issue
 from newsletter.issues.sections import section_links, sections_of, title_in
 from newsletter.locales import direction
@@ -31,6 +32,8 @@ from newsletter.mail.message import (
 from newsletter.mail.publication import publication, sender
 from newsletter.mail.rendering import RenderedMail, RenderingError, render_mail
 from newsletter.pages import absolute_url, settings
+
+COLUMN = 572  # pixels: what emails/layouts/base.mjml leaves for the text
 
 
 class NothingChosen(NewsletterError):
@@ -145,10 +148,12 @@ def _context(issue: Issue, language: str, chosen: list[Article]) -> dict[str, ob
         zip((s.slug for s in sections_of(issue)), section_links(issue, language), strict=True)
     )
     slugs = {article.section.slug for article in chosen}
+    named = images.images_in(article.body for article in chosen)
+    pictures = {address: images.in_mail(sizes, COLUMN) for address, sizes in named.items()}
     return {
         "publication": publication(language),
         "issue": issue_head(issue, language),
-        "articles": [_article(issue, article, language) for article in chosen],
+        "articles": [_article(issue, article, language, pictures) for article in chosen],
         "sections": list(links.values()),
         "other_sections": [link for slug, link in links.items() if slug not in slugs],
         "unsubscribe_url": _readers_url(Hole.UNSUBSCRIBE),
@@ -156,7 +161,9 @@ def _context(issue: Issue, language: str, chosen: list[Article]) -> dict[str, ob
     }
 
 
-def _article(issue: Issue, article: Article, language: str) -> contents.Article:
+def _article(
+    issue: Issue, article: Article, language: str, pictures: Mapping[str, Mapping[str, str]]
+) -> contents.Article:
     slug = article.section.slug
     way = direction(article.language)
     with force_locale(article.language):
@@ -166,7 +173,11 @@ def _article(issue: Issue, article: Article, language: str) -> contents.Article:
         section_slug=slug,
         headline=article.headline,
         html=markup.to_html(
-            article.body, anchor=slug, direction=way, images_under=settings().public_url
+            article.body,
+            anchor=slug,
+            direction=way,
+            images_under=settings().public_url,
+            images=pictures,
         ),
         text=text,
         url=absolute_url("archive.section", language, number=issue.number, slug=slug),

@@ -5,7 +5,8 @@ loads nothing from anywhere but the publication's own site.
 """
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 import nh3
 from markdown_it import MarkdownIt
@@ -25,30 +26,38 @@ TAGS = BLOCKS | TABLE | {"pre", "hr", "br", "code", "em", "strong", "sup", "a", 
 ATTRIBUTES = {
     "*": {"dir"},
     "a": {"href", "id", "role"},
-    "img": {"src", "alt"},
+    "img": {"src", "alt", "width", "height", "srcset", "sizes", "loading"},
     "li": {"id"},
     "ol": {"start"},
     "th": {"scope", "align"},
     "td": {"align"},
 }
 SCHEMES = {"http", "https", "mailto"}
+NONE_KNOWN: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 STRONG: dict[str, Direction] = {"L": "ltr", "R": "rtl", "AL": "rtl"}  # Unicode UAX 9, P2 and P3
 
 
-def to_html(markdown: str, *, anchor: str, direction: Direction, images_under: str) -> Markup:
+def to_html(
+    markdown: str,
+    *,
+    anchor: str,
+    direction: Direction,
+    images_under: str,
+    images: Mapping[str, Mapping[str, str]] = NONE_KNOWN,
+) -> Markup:
     """Make HTML of an article's body; raise `UnreadableMarkup` if it is out of bounds.
 
     Headings begin at `<h3>`. The ids of footnotes hold `anchor`, so that articles can stand on
     one page. What begins in the other direction than `direction` has a `dir` that says so.
     An image that is not under the URL `images_under` becomes a link to it: loading it would tell
-    a stranger who reads.
+    a stranger who reads. `images` says by its address how one that we have is shown.
     """
     tokens = list(_with_plain_footnotes(parse(markdown), anchor))
     _level_headings(tokens)
     for token in tokens:
         _dress(token)
         if token.children:
-            token.children = list(_with_own_images(token.children, images_under))
+            token.children = list(_with_own_images(token.children, images_under, images))
     _find_directions(tokens)
     _mark_directions(tokens, direction)
     html = nh3.clean(
@@ -122,7 +131,9 @@ def _first_strong(text: str) -> Direction | None:
     return next((STRONG[name] for name in classes if name in STRONG), None)
 
 
-def _with_own_images(tokens: Iterable[Token], images_under: str) -> Iterator[Token]:
+def _with_own_images(
+    tokens: Iterable[Token], images_under: str, images: Mapping[str, Mapping[str, str]]
+) -> Iterator[Token]:
     """Replace images from elsewhere by links to them, or by their words where a link is already."""
     is_link = False
     for token in tokens:
@@ -130,6 +141,7 @@ def _with_own_images(tokens: Iterable[Token], images_under: str) -> Iterator[Tok
             is_link = token.nesting == 1
         source = str(token.attrs.get("src", ""))
         if token.type != "image" or source.startswith(images_under.rstrip("/") + "/"):
+            token.attrs |= images.get(source, {})
             yield token
             continue
         text = _text(words(token.children or ()) or source)

@@ -1,0 +1,59 @@
+// Shows the mail with what is being written, a moment after the last key.
+// Takes a form with the id "writing" and a frame with the name "draft".
+
+import { turn } from "./desk-frames.js";
+
+const AFTER_THE_LAST_KEY = 100; // ms
+const WHILE_TYPING = 400; // ms
+
+const form = document.getElementById("writing");
+const courier = document.createElement("form");
+let frame = document.querySelector("iframe[name=draft]");
+let isDrawing = false;
+let isStale = false;
+let staleSince = 0;
+let timer;
+
+courier.method = "post";
+courier.enctype = "multipart/form-data";
+courier.action = new URL("../../preview/draft", form.action); // of …/write/<section>/<language>
+courier.target = "coming";
+courier.hidden = true;
+
+function fill() {
+  const fields = ["csrf_token", "section", "language", "headline", "body"].map((name) => {
+    const field = document.createElement("textarea");
+    field.name = name;
+    field.value = form.elements[name].value;
+    return field;
+  });
+  courier.replaceChildren(...fields);
+}
+
+function soon() {
+  isStale = true;
+  staleSince ||= performance.now();
+  const longest = staleSince + WHILE_TYPING - performance.now();
+  clearTimeout(timer);
+  timer = setTimeout(draw, Math.max(0, Math.min(AFTER_THE_LAST_KEY, longest)));
+}
+
+async function draw() {
+  if (isDrawing) return;
+  isDrawing = true;
+  isStale = false;
+  staleSince = 0;
+  fill();
+  frame = await turn(frame, () => courier.submit(), courier.target);
+  isDrawing = false;
+  if (isStale) soon();
+}
+
+if (frame) {
+  document.body.append(courier);
+  form.addEventListener("input", soon);
+  courier.action += `#${form.elements.section.value}`;
+  draw().then(() => {
+    courier.action = courier.action.split("#")[0];
+  });
+}
