@@ -21,6 +21,8 @@ from newsletter.database import db, migrate
 from newsletter.delivery import tasks as _delivery_tasks  # noqa: F401  # registers its tasks
 from newsletter.delivery import traces as _delivery_traces  # noqa: F401  # tells what it holds
 from newsletter.desk import approval_views as _approval_views  # noqa: F401  # adds its pages
+from newsletter.desk import check_tasks as _check_tasks  # noqa: F401  # registers its tasks
+from newsletter.desk import check_views as _check_views  # noqa: F401  # adds its pages
 from newsletter.desk import export_views as _export_views  # noqa: F401  # adds its pages
 from newsletter.desk import image_views as _image_views  # noqa: F401  # adds its pages
 from newsletter.desk import issue_views as _issue_views  # noqa: F401  # the same

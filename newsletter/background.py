@@ -36,6 +36,7 @@ QUEUES = {
     "delivery.start_scheduled": UPKEEP,
     "delivery.settle_doubts": UPKEEP,
     "desk.tell_editors": UPKEEP,
+    "desk.check_links": UPKEEP,
     "delivery.sweep_notices": UPKEEP,
     "delivery.forget_notices": UPKEEP,
 }
@@ -44,6 +45,7 @@ CLOCK = {
     "delivery.start_scheduled": timedelta(seconds=10),
     "delivery.settle_doubts": timedelta(seconds=30),
     "desk.tell_editors": timedelta(seconds=30),
+    "desk.check_links": timedelta(minutes=1),
     "delivery.sweep_notices": timedelta(seconds=5),
     "subscribers.answer_signups": timedelta(seconds=15),
     "subscribers.answer_address_changes": timedelta(seconds=15),

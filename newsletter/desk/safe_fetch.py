@@ -86,7 +86,7 @@ class Fetcher:
                 status, onward = self._ask("GET", address, candidates, deadline)
             if status not in REDIRECTS or not onward:
                 return Answer(status)
-            url = urljoin(url, onward)
+            url = _onward(url, onward)
         raise Unopenable(Fault.CIRCLE)
 
     def _vet(self, address: WebAddress, deadline: float) -> list[Address]:
@@ -241,6 +241,13 @@ def _faults() -> Iterator[None]:
 def _read_first_bytes(answer: HTTPResponse) -> None:
     """A page that breaks off at once is no page."""
     answer.read(FIRST_BYTES, decode_content=False)
+
+
+def _onward(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise Unopenable(Fault.MISREAD) from None
 
 
 def _as_text(location: str) -> str:

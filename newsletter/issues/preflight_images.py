@@ -95,7 +95,7 @@ def _sizes(keys: set[str]) -> dict[str, int]:
         .where(Image.key.in_(keys))
         .group_by(Image.key)
     )
-    return {key: octets for key, octets in rows}
+    return dict(rows.all())
 
 
 def _key(source: str) -> str:

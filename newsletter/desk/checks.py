@@ -1,0 +1,155 @@
+"""Everything the desk knows to say about an issue before it is sent, and where to mend it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import url_for
+from flask_babel import gettext
+from sqlalchemy import func, select
+
+from newsletter.database import db
+from newsletter.delivery.fanout import Audience
+from newsletter.delivery.models import DeliveryState, Tally
+from newsletter.desk import sender_domain
+from newsletter.desk.door import pages
+from newsletter.desk.models import Assignment, Editor
+from newsletter.issues import link_checks, preflight
+from newsletter.issues.findings import Finding, Part
+from newsletter.issues.lifecycle import IssueState
+from newsletter.issues.link_checks import WAITING
+from newsletter.issues.models import Issue, Section
+from newsletter.issues.preflight import Preflight
+from newsletter.locales import translatable
+from newsletter.pages import language_name, page_language, settings
+
+FAR_OFF = 0.3  # of the readers of the issue before
+FEW = 10  # readers: fewer come and go
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A finding in the language of the page, with the page where it can be mended."""
+
+    sentence: str
+    remedy: str
+    place: str
+    url: str | None
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How far the trying of links has come."""
+
+    links: int
+    known: int
+    waiting: int
+    last_at: datetime | None
+
+
+def check(issue: Issue, audience: Audience, *, now: datetime) -> Preflight:
+    """The preflight, and what only the desk looks at: the sender's domain and the readers."""
+    found = preflight.check(issue, now=now)
+    more = [*sender_domain.findings(settings(), now=now), *_readers_far_off(issue, audience)]
+    return Preflight(found.blocking, (*found.warnings, *more))
+
+
+def shown(findings: tuple[Finding, ...], issue: Issue, editor: Editor) -> list[Shown]:
+    """Findings for a page; each leads to where this editor may mend it."""
+    titles = {s.slug: s.title(page_language()) for s in db.session.scalars(select(Section))}
+    open_to = _sections_of(editor, issue)
+    return [_show(finding, issue, editor, titles, open_to) for finding in findings]
+
+
+def to_try(issue: Issue) -> list[str]:
+    """What is tried for an issue: its links, and the sender's domain unless mail stays here."""
+    config = settings()
+    return link_checks.links_of(issue) + ([] if config.is_trial else sender_domain.records(config))
+
+
+def tried(issue: Issue, *, now: datetime) -> Tried:
+    """How far the trying of an issue's links has come."""
+    urls = to_try(issue)
+    rows = link_checks.verdicts(urls, now=now).values()
+    known = [row.checked_at for row in rows if row.fault != WAITING]
+    return Tried(
+        links=len(urls),
+        known=len(known),
+        waiting=len(rows) - len(known),
+        last_at=max(known, default=None),
+    )
+
+
+@pages.app_template_filter("said")
+def said(finding: Finding) -> str:
+    """The sentence of a finding, in the language of the page."""
+    return finding.said(gettext, language_name)[0]
+
+
+def _show(
+    finding: Finding,
+    issue: Issue,
+    editor: Editor,
+    titles: dict[str, str],
+    open_to: set[str] | None,
+) -> Shown:
+    sentence, remedy = finding.said(gettext, language_name)
+    place, name, url = finding.place, "", None
+    if place is not None:
+        is_draft = issue.state is IssueState.DRAFT
+        match place.part:
+            case Part.ARTICLE:
+                name = f"{titles[place.slug]} · {language_name(place.language)}"
+                if is_draft and (open_to is None or place.slug in open_to):
+                    url = url_for(
+                        "desk.write", number=issue.number, slug=place.slug, language=place.language
+                    )
+            case Part.SUBJECT:
+                name = f"{gettext('Subject and preheader')} · {language_name(place.language)}"
+                if is_draft and editor.may_send:
+                    url = url_for(
+                        "desk.write_subject", number=issue.number, language=place.language
+                    )
+            case Part.PLAN:
+                name = gettext("Date and plan")
+                if editor.may_send:
+                    url = url_for("desk.plan", number=issue.number)
+    return Shown(sentence, remedy, name, url)
+
+
+def _sections_of(editor: Editor, issue: Issue) -> set[str] | None:
+    """The sections that somebody may write, by their slugs; None for all."""
+    if editor.may_send:
+        return None
+    return set(
+        db.session.scalars(
+            select(Section.slug)
+            .join(Assignment, Assignment.section_id == Section.id)
+            .where(Assignment.issue_id == issue.id, Assignment.editor_id == editor.id)
+        )
+    )
+
+
+def _readers_far_off(issue: Issue, audience: Audience) -> Iterator[Finding]:
+    """Readers that are many more or many fewer than those of the issue before."""
+    last = db.session.scalar(
+        select(func.max(Issue.number)).where(
+            Issue.number < issue.number, Issue.sending_started_at.is_not(None)
+        )
+    )
+    if last is None:
+        return
+    columns = [func.sum(getattr(Tally, state)) for state in DeliveryState]
+    total = sum(columns[1:], columns[0])
+    before = db.session.scalar(
+        select(total).join(Issue, Issue.id == Tally.issue_id).where(Issue.number == last)
+    )
+    if before and before >= FEW and abs(audience.total - before) > FAR_OFF * before:
+        yield Finding(
+            "audience",
+            translatable("%(readers)s readers would get it; issue %(last)s went to %(before)s."),
+            translatable(
+                "See below who they are; a section that is missing, or an import, may be why."
+            ),
+            facts={"readers": audience.total, "last": last, "before": int(before)},
+        )
