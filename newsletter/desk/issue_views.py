@@ -46,6 +46,8 @@ def issue_page(issue: Issue, **mistakes: bool) -> str:
         has=current_app.view_functions,
         issue=issue,
         subject=overview.words_of(issue),
+        left=overview.time_left(issue, now=now()),
+        in_words=overview.in_words,
         parts=parts,
         names=names_of(_who(issue, parts, lost)),
         offered=overview.offered_languages(),

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from babel.lists import format_list
-from flask_babel import get_locale, gettext
+from flask_babel import format_timedelta, get_locale, gettext
 from sqlalchemy import func, select
 from sqlalchemy.orm import defer, selectinload
 
@@ -22,6 +23,7 @@ from newsletter.locales import LANGUAGES
 from newsletter.pages import page_language, settings
 
 ISSUES_PER_PAGE = 30
+FEW = 2  # of a unit are told in the next smaller one: 30 hours rather than a day
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,18 @@ def section_parts(issue: Issue, editor: Editor) -> list[SectionPart]:
         _part(issue, section, writers.get(section.id, []), editor)
         for section in sorted(sections.values(), key=lambda section: section.position)
     ]
+
+
+def time_left(issue: Issue, *, now: datetime) -> timedelta | None:
+    """How long until the deadline, negative once it has passed; None where it binds no more."""
+    if issue.deadline_at is None or issue.state is not IssueState.DRAFT:
+        return None
+    return issue.deadline_at - now
+
+
+def in_words(left: timedelta) -> str:
+    """Such a time in words: "in 30 hours", "2 days ago"."""
+    return str(format_timedelta(left, add_direction=True, threshold=FEW))
 
 
 def offered_languages() -> list[str]:

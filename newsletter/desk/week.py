@@ -1,7 +1,7 @@
-"""Which issue is in work, how long there is for it, and what became of the last one."""
+"""Which issue is in work, and what became of the last one."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
@@ -48,10 +48,3 @@ def last_outcome() -> Outcome | None:
         .limit(1)
     )
     return Outcome(last, progress(last.id)) if last else None
-
-
-def time_left(issue: Issue, *, now: datetime) -> timedelta | None:
-    """How long until the deadline, negative once it has passed; None where it binds no more."""
-    if issue.deadline_at is None or issue.state is not IssueState.DRAFT:
-        return None
-    return issue.deadline_at - now

@@ -1,10 +1,8 @@
 """The page that the desk opens on: this week."""
 
-from functools import partial
 from zoneinfo import ZoneInfo
 
 from flask import current_app, render_template
-from flask_babel import format_timedelta
 
 from newsletter.desk import overview
 from newsletter.desk import week as weeks
@@ -14,8 +12,6 @@ from newsletter.desk.places import names_of
 from newsletter.desk.plan_views import as_typed
 from newsletter.issues.skeleton import next_issue
 from newsletter.pages import settings
-
-FEW = 2  # of a unit are told in the next smaller one: 30 hours rather than a day
 
 
 @pages.get("/")
@@ -33,8 +29,8 @@ def week() -> str:
         others=in_work[1:],
         parts=parts,
         names=names_of(who for part in parts for who in part.revised_by),
-        left=weeks.time_left(issue, now=at) if issue else None,
-        in_words=partial(format_timedelta, threshold=FEW),
+        left=overview.time_left(issue, now=at) if issue else None,
+        in_words=overview.in_words,
         skeleton=None if issue else next_issue(zone, now=at),
         as_typed=as_typed,
         last=weeks.last_outcome(),
