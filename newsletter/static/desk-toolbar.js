@@ -20,7 +20,9 @@ function replace(start, end, text) {
 function markAround([before, after]) {
   const { selectionStart: start, selectionEnd: end, value } = body;
   const chosen = value.slice(start, end);
-  const isMarked = value.slice(0, start).endsWith(before) && value.slice(end).startsWith(after);
+  const stars = value.slice(0, start).match(/\**$/)[0].length; // one: italic, two: bold, three: both
+  const isOther = before === "*" && stars === 2;
+  const isMarked = !isOther && value.slice(0, start).endsWith(before) && value.slice(end).startsWith(after);
   if (isMarked) {
     replace(start - before.length, end + after.length, chosen);
     body.setSelectionRange(start - before.length, end - before.length);

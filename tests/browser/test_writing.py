@@ -1,0 +1,381 @@
+"""Somebody writes in a real browser, and things go wrong: not a word is lost."""
+
+import os
+import re
+import resource
+import signal
+from contextlib import contextmanager
+from itertools import count
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.desk import piece
+from tests.issue_files import issue_file
+from tests.running import alive, newsletter
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+TEXT = "The convoy left Sirte at dawn."
+numbers = count(500)
+
+
+def add_editor(service, address):
+    done = newsletter(service.instance, "editor", "add", address, "--role", "editor")
+    assert done.returncode == 0, done.stderr
+    return address, piece(r"^Password: (\S+)$", done.stdout)
+
+
+@pytest.fixture(scope="module")
+def anna(service):
+    return add_editor(service, "anna@writing.example")
+
+
+@pytest.fixture(scope="module")
+def bilal(service):
+    return add_editor(service, "bilal@writing.example")
+
+
+@pytest.fixture
+def article(service, tmp_path):
+    """The address of an article of an issue that nobody else writes."""
+    number = next(numbers)
+    file = tmp_path / "week.md"
+    file.write_bytes(issue_file({"ISIS in Action": "It begins."}, number=number))
+    done = newsletter(service.instance, "issue", "import", str(file))
+    assert done.returncode == 0, done.stderr
+    return f"/desk/issues/{number}/write/isis-in-action/en"
+
+
+def log_in(page, site, who):
+    address, password = who
+    page.goto(f"{site}/desk/login")
+    page.get_by_label("Your mail address").fill(address)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{site}/desk/**")
+
+
+def look_at(page, name, screenshots):
+    page.wait_for_load_state("networkidle")
+    found = Axe().run(page).response["violations"]
+    assert [(v["id"], [n["target"] for n in v["nodes"]]) for v in found] == [], name
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    if screenshots:
+        path = screenshots / f"writing-{name}-{page.viewport_size['width']}.png"
+        page.screenshot(path=path, full_page=True)
+
+
+@pytest.fixture
+def writer(page, site, anna, article):
+    """A tab in which nothing may go wrong unseen."""
+    log_in(page, site, anna)
+    page.goto(site + article)
+    return page
+
+
+@pytest.fixture
+def tab(context, site, anna, article):
+    """A tab in which something will go wrong, so that its console may say so."""
+    page = context.new_page()
+    log_in(page, site, anna)
+    page.goto(site + article)
+    return page
+
+
+@pytest.fixture
+def somewhere_else(chromium, site, bilal, article):
+    """Bilal, at the same article in a browser of his own."""
+    context = chromium.new_context()
+    page = context.new_page()
+    log_in(page, site, bilal)
+    page.goto(site + article)
+    yield page
+    context.close()
+
+
+def body(page):
+    return page.get_by_label("Text", exact=True)
+
+
+def write_on(page, text):
+    body(page).focus()
+    page.keyboard.press("Control+End")
+    page.keyboard.type(text)
+
+
+def is_saved(page, seconds=30):
+    expect(page.locator("#status")).to_have_attribute("data-state", "saved", timeout=seconds * 1000)
+
+
+def is_told(page, words):
+    expect(page.locator("#trouble")).to_contain_text(words, timeout=20_000)
+
+
+def stored(page, article_url):
+    """What another visit shows."""
+    other = page.context.new_page()
+    other.goto(article_url)
+    found = other.locator("#body").evaluate("field => field.defaultValue")
+    other.close()
+    return found
+
+
+def copies(page):
+    return page.evaluate("Object.values(localStorage)")
+
+
+def bodies_kept(page, article_url):
+    """Every text among the revisions."""
+    page.goto(f"{article_url}/revisions")
+    links = page.locator("tbody th a").evaluate_all("all => all.map((link) => link.href)")
+    found = []
+    for link in links:
+        page.goto(link)
+        drop = "all => all.forEach((one) => one.remove())"
+        page.locator(".difference del").evaluate_all(drop)
+        found.append(page.locator(".difference .source").inner_text())
+    return found
+
+
+def test_what_is_typed_is_saved_by_itself(writer, screenshots):
+    write_on(writer, f" {TEXT}")
+    is_saved(writer)
+
+    assert stored(writer, writer.url) == f"It begins. {TEXT}"
+    assert copies(writer) == []
+    assert "Saved at" in writer.locator("#status").inner_text()
+    look_at(writer, "write", screenshots)
+    writer.emulate_media(color_scheme="dark")
+    look_at(writer, "write-dark", screenshots)
+
+
+def test_signs_are_set_by_button_and_by_key_and_taken_back(writer):
+    body(writer).fill("Derna")
+    body(writer).press("Control+a")
+    writer.keyboard.press("Control+b")
+    assert body(writer).input_value() == "**Derna**"
+    writer.get_by_role("button", name="Italic").click()
+    assert body(writer).input_value() == "***Derna***"
+    writer.keyboard.press("Control+z")
+    assert body(writer).input_value() == "**Derna**"
+    body(writer).fill("one\ntwo")
+    body(writer).press("Control+a")
+    writer.get_by_role("button", name="List").click()
+    assert body(writer).input_value() == "- one\n- two"
+    body(writer).fill("Sirte")
+    body(writer).press("Control+a")
+    writer.keyboard.press("Control+k")
+    writer.keyboard.type("https://a.example/")
+    assert body(writer).input_value() == "[Sirte](https://a.example/)"
+    writer.keyboard.press("Control+s")
+    is_saved(writer)
+    assert stored(writer, writer.url) == "[Sirte](https://a.example/)"
+
+
+def test_words_typed_without_a_connection_are_saved_when_it_is_back(tab):
+    tab.context.set_offline(True)
+    write_on(tab, f" {TEXT}")
+    is_told(tab, "no connection")
+    assert TEXT in str(copies(tab))
+
+    tab.context.set_offline(False)
+
+    is_saved(tab)
+    assert stored(tab, tab.url) == f"It begins. {TEXT}"
+    expect(tab.locator("#trouble")).to_be_hidden()
+
+
+def test_a_tab_that_died_without_a_connection_has_left_its_words_in_the_browser(tab, screenshots):
+    url = tab.url
+    tab.context.set_offline(True)
+    write_on(tab, f" {TEXT}")
+    tab.close()
+    tab.context.set_offline(False)
+
+    again = tab.context.new_page()
+    again.goto(url)
+
+    is_told(again, "had kept a newer text")
+    look_at(again, "recovered", screenshots)
+    is_saved(again)
+    assert stored(again, url) == f"It begins. {TEXT}"
+
+
+def test_a_save_whose_answer_was_lost_is_no_conflict_with_oneself(tab):
+    def lose(route):
+        route.fetch()
+        route.abort()
+
+    tab.route("**/write/**", lose, times=1)
+    write_on(tab, " One.")
+    is_told(tab, "no connection")
+    write_on(tab, " Two.")
+
+    is_saved(tab)
+    assert stored(tab, tab.url) == "It begins. One. Two."
+
+
+def test_a_session_that_is_over_keeps_the_words_until_the_same_person_is_back(
+    tab, site, anna, bilal, screenshots
+):
+    tab.context.clear_cookies()
+    write_on(tab, f" {TEXT}")
+    is_told(tab, "your session is over")
+    look_at(tab, "expired", screenshots)
+
+    other = tab.context.new_page()
+    log_in(other, site, bilal)
+    is_told(tab, "somebody else is logged in")
+    assert stored(other, tab.url) == "It begins."
+    other.get_by_role("button", name="Log out").click()
+    log_in(other, site, anna)
+    tab.reload()
+
+    is_saved(tab)
+    assert stored(tab, tab.url) == f"It begins. {TEXT}"
+
+
+def test_a_session_renewed_in_another_tab_lets_the_words_through(tab, site, anna):
+    tab.context.clear_cookies()
+    write_on(tab, f" {TEXT}")
+    is_told(tab, "your session is over")
+
+    with tab.expect_popup() as popup:
+        tab.get_by_role("link", name="Log in in a new tab").click()
+    log_in(popup.value, site, anna)
+
+    is_saved(tab)
+    assert stored(tab, tab.url) == f"It begins. {TEXT}"
+
+
+def test_two_who_write_at_once_see_both_texts_and_lose_neither(tab, somewhere_else, screenshots):
+    url = tab.url
+    write_on(somewhere_else, " Bilal was here.")
+    is_saved(somewhere_else)
+    write_on(tab, " Anna was here.")
+    is_told(tab, "saved this article meanwhile")
+    assert "Anna was here." in str(copies(tab))
+    write_on(tab, " And went on.")
+
+    tab.get_by_role("button", name="Compare the two texts").click()
+
+    tab.get_by_role("heading", name="Two texts: which one stands?").wait_for()
+    look_at(tab, "conflict", screenshots)
+    assert body(tab).input_value() == "It begins. Anna was here. And went on."
+    assert "Bilal was here." in tab.locator(".stands").inner_text()
+    body(tab).fill("It begins. Both were here.")
+    tab.get_by_role("button", name="Let your text stand").click()
+    tab.wait_for_url(url)
+    assert body(tab).input_value() == "It begins. Both were here."
+    assert copies(tab) == []
+    kept = " | ".join(bodies_kept(tab, url))
+    look_at(tab, "revision", screenshots)
+    assert "Bilal was here." in kept
+    assert "Anna was here. And went on." in kept
+    tab.goto(f"{url}/revisions")
+    look_at(tab, "revisions", screenshots)
+
+
+def test_who_lets_the_other_text_stand_goes_on_from_it(tab, somewhere_else):
+    url = tab.url
+    write_on(somewhere_else, " Bilal was here.")
+    is_saved(somewhere_else)
+    write_on(tab, " Anna was here.")
+    is_told(tab, "saved this article meanwhile")
+    tab.get_by_role("button", name="Compare the two texts").click()
+
+    tab.get_by_role("button", name="Let this text stand").click()
+
+    tab.wait_for_url(url)
+    assert body(tab).input_value() == "It begins. Bilal was here."
+    write_on(tab, " Anna agrees.")
+    is_saved(tab)
+    assert any("Anna was here." in kept for kept in bodies_kept(tab, url))
+
+
+def test_a_web_server_that_is_killed_in_the_middle_of_saving_loses_no_word(tab, service):
+    killed = []
+
+    def kill(request):
+        if request.method == "POST" and not killed:
+            killed.append(service.child("gunicorn"))
+            os.killpg(killed[0], signal.SIGKILL)
+
+    tab.on("request", kill)
+    for word in TEXT.split():
+        write_on(tab, f" {word}")
+        tab.wait_for_timeout(200)
+
+    is_saved(tab, seconds=90)
+    assert killed
+    assert stored(tab, tab.url) == f"It begins. {TEXT}"
+
+
+@contextmanager
+def full_disk(service):
+    """No web process may make a file longer, as when the disk is full."""
+    master = service.child("gunicorn")
+    web = [master, *(pid for pid, (parent, _) in alive().items() if parent == master)]
+    before = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in web}
+    for pid, (_, hard) in before.items():
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        yield
+    finally:
+        for pid, limits in before.items():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_keeps_the_words_in_the_browser_until_there_is_room(tab, service, screenshots):
+    with full_disk(service):
+        write_on(tab, f" {TEXT}")
+        is_told(tab, "the server has a problem")
+        assert TEXT in str(copies(tab))
+        look_at(tab, "full-disk", screenshots)
+
+    is_saved(tab, seconds=60)
+    assert stored(tab, tab.url) == f"It begins. {TEXT}"
+
+
+def test_writing_does_not_need_redis(writer, service):
+    valkey = service.child("valkey")
+    os.kill(valkey, signal.SIGSTOP)
+    try:
+        write_on(writer, f" {TEXT}")
+        is_saved(writer)
+    finally:
+        os.kill(valkey, signal.SIGCONT)
+    assert stored(writer, writer.url) == f"It begins. {TEXT}"
+
+
+def test_nobody_is_asked_to_stay_who_has_nothing_to_lose(writer, site):
+    asked = []
+    writer.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    write_on(writer, f" {TEXT}")
+    is_saved(writer)
+    writer.goto(f"{site}/desk/")
+    assert asked == []
+
+
+def test_who_leaves_before_their_words_are_saved_is_asked(tab, site):
+    asked = []
+    tab.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    tab.context.set_offline(True)
+    write_on(tab, f" {TEXT}")
+    tab.context.set_offline(False)
+    tab.route("**/write/**", lambda route: route.abort())
+    tab.goto(f"{site}/desk/")
+    assert asked == ["beforeunload"]
+
+
+def test_subject_and_preheader_are_counted_and_shown_as_an_inbox_does(writer, site, screenshots):
+    writer.get_by_role("link", name="Subject").click()
+    writer.get_by_label("Subject").fill("Derna under siege")
+    assert "17" in writer.locator("[data-counts=subject]").inner_text()
+    assert "Derna under siege" in writer.locator(".inbox").inner_text()
+    look_at(writer, "subject", screenshots)
+    writer.get_by_role("button", name="Save").click()
+    expect(writer.locator(".said")).to_contain_text(re.compile("Saved at"))
+    assert writer.get_by_label("Subject").input_value() == "Derna under siege"
