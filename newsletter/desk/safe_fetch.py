@@ -218,11 +218,12 @@ def _over_at(deadline: float, plain: socket.socket) -> Iterator[None]:
     try:
         yield
     except Unopenable:
-        if is_late:
-            raise Unopenable(Fault.SLOW) from None
-        raise
+        if not is_late:
+            raise
     finally:
         watch.cancel()
+    if is_late:  # also when what came until then would pass for an answer
+        raise Unopenable(Fault.SLOW)
 
 
 @contextmanager

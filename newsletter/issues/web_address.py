@@ -142,6 +142,8 @@ def read_address(url: str) -> WebAddress:
         raise Unopenable(Fault.SCHEME)
     if not parts.hostname or "@" in parts.netloc or port == 0:
         raise Unopenable(Fault.MISREAD)
+    if "[" in parts.netloc and ":" not in parts.hostname:  # of a version that nobody speaks
+        raise Unopenable(Fault.MISREAD)
     return WebAddress(
         scheme=parts.scheme,
         host=_host(parts.hostname),
