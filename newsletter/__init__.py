@@ -29,6 +29,7 @@ from newsletter.desk import issue_views as _issue_views  # noqa: F401  # the sam
 from newsletter.desk import login
 from newsletter.desk import plan_views as _plan_views  # noqa: F401  # adds its pages
 from newsletter.desk import preview_views as _preview_views  # noqa: F401  # adds its pages
+from newsletter.desk import proof_views as _proof_views  # noqa: F401  # adds its pages
 from newsletter.desk import revision_views as _revision_views  # noqa: F401  # adds its pages
 from newsletter.desk import sending as _desk_sending  # noqa: F401  # adds its pages
 from newsletter.desk import steering as _desk_steering  # noqa: F401  # the same

@@ -13,10 +13,24 @@ from newsletter.database import db
 from newsletter.delivery import steering
 from newsletter.delivery.fanout import Blocked
 from newsletter.delivery.local_time import BadTime, Flaw
+from newsletter.errors import NewsletterError
 from newsletter.issues import preflight
 from newsletter.issues.lifecycle import IssueState, WrongStep
 from newsletter.issues.models import Issue
 from newsletter.pages import settings
+
+
+class NotAsApproved(NewsletterError):
+    """The issue is not approved, or no longer what whoever sends it has seen."""
+
+    page = "not_as_approved"
+    status = 409
+
+    def __init__(self, number: int, *, is_approved: bool) -> None:
+        why = "was changed since you opened it" if is_approved else "is not approved"
+        super().__init__(f"Issue {number} {why}. Nothing was sent.")
+        self.number = number
+        self.is_approved = is_approved
 
 
 def schedule(issue_id: int, at: datetime, *, who: str, now: datetime) -> Issue:
@@ -78,6 +92,20 @@ def is_late(issue: Issue, *, now: datetime) -> bool:
 def late_before(now: datetime) -> datetime:
     """An issue that was to go out before this time is late."""
     return now - timedelta(minutes=settings().late_after_minutes)
+
+
+def check_as_approved(issue_id: int, seen: str) -> None:
+    """Raise `NotAsApproved` unless an editor approved what was `seen`, a `revised_at` in ISO 8601.
+
+    Whoever wants to change it waits until the transaction ends. An issue that is public already is
+    left to the step that follows: it has a refusal of its own.
+    """
+    issue = steering.lock(issue_id)
+    if issue.is_public:
+        return
+    is_approved = issue.approved_at is not None
+    if not is_approved or seen != issue.revised_at.isoformat():
+        raise NotAsApproved(issue.number, is_approved=is_approved)
 
 
 def check_still_due(issue_id: int, at: datetime) -> None:

@@ -26,14 +26,16 @@ def send_now(
     now: datetime,
     who: str = audit.COMMAND_LINE,
     scheduled_at: datetime | None = None,
+    seen: str | None = None,
 ) -> Issue:
     """Start sending in a transaction of its own, then call as many workers as may send.
 
     Of several who start the same issue at once one succeeds; the others get the same `WrongStep`
     as somebody who comes a minute later, or as the clock if the issue is no longer `scheduled_at`
-    the time that has come. Raises `Blocked` by the preflight.
+    the time that has come. With `seen` (its `revised_at` as it was shown, in ISO 8601) it must be
+    approved, and what was seen: else raises `NotAsApproved`. Raises `Blocked` by the preflight.
     """
-    issue = _start(issue_id, who, now, scheduled_at)
+    issue = _start(issue_id, who, now, scheduled_at, seen)
     for _ in range(settings().senders_per_issue):
         if not hint("delivery.send_issue", issue.id):
             break
@@ -52,12 +54,16 @@ def start_due(*, now: datetime) -> None:
             log.info("nothing to start: %s", error)  # somebody was quicker
 
 
-def _start(issue_id: int, who: str, now: datetime, scheduled_at: datetime | None) -> Issue:
+def _start(
+    issue_id: int, who: str, now: datetime, scheduled_at: datetime | None, seen: str | None
+) -> Issue:
     for attempt in range(1, TRIES + 1):
         try:
             with transaction(snapshot=True):
                 if scheduled_at:
                     schedule.check_still_due(issue_id, scheduled_at)
+                if seen is not None:
+                    schedule.check_as_approved(issue_id, seen)
                 issue = start_sending(issue_id, now=now)
                 audit.note(who, "Sending started.", now=now, issue_id=issue_id)
                 return issue

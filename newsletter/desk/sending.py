@@ -10,11 +10,11 @@ from newsletter.database import transaction
 from newsletter.delivery import schedule as schedules
 from newsletter.delivery.fanout import audience
 from newsletter.delivery.local_time import BadTime, read_time
+from newsletter.delivery.schedule import NotAsApproved
 from newsletter.delivery.start import send_now
-from newsletter.desk import overview
+from newsletter.desk import checks, overview
 from newsletter.desk.door import current_editor, may_send, pages
 from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
-from newsletter.issues import preflight
 from newsletter.issues.lifecycle import IssueState, WrongStep
 from newsletter.issues.models import Issue
 from newsletter.mail.publication import sender
@@ -36,15 +36,14 @@ def send(number: int) -> str | AnyResponse:
 @pages.post(ISSUE + "/send")
 @may_send
 def start(number: int) -> AnyResponse:
-    """Start sending, if its number was typed and nobody changed or started it meanwhile."""
+    """Start sending what was approved, if its number was typed and nobody was quicker."""
     issue = find_issue(number)
-    if not issue.is_public:
-        if _is_revised(issue):
-            return Response(_send_page(issue, is_revised=True), 409)
-        if typed_number(request.form.get("number", "")) != number:
-            return Response(_send_page(issue, is_mistyped=True), 400)
+    if not issue.is_public and typed_number(request.form.get("number", "")) != number:
+        return Response(_send_page(issue, is_mistyped=True), 400)
     try:
-        send_now(issue.id, now=now(), who=current_editor().address)
+        send_now(issue.id, now=now(), who=current_editor().address, seen=_seen())
+    except NotAsApproved as error:
+        return Response(_send_page(find_issue(number), is_revised=True), error.status)
     except WrongStep as error:
         if error.state not in {IssueState.SENDING, IssueState.SENT}:
             raise
@@ -55,15 +54,17 @@ def start(number: int) -> AnyResponse:
 @pages.post(ISSUE + "/schedule")
 @may_send
 def schedule(number: int) -> AnyResponse:
-    """Set the time at which it goes out by itself, if nobody changed it meanwhile."""
+    """Set the time at which it goes out by itself, if it is what was approved."""
     issue = find_issue(number)
     typed = request.form.get("at", "")
-    if not issue.is_public and _is_revised(issue):
-        return Response(_send_page(issue, at=typed, is_revised=True), 409)
     try:
         at = read_time(typed, ZoneInfo(settings().time_zone), now=now())
         with transaction():
+            schedules.check_as_approved(issue.id, _seen())
             schedules.schedule(issue.id, at, who=current_editor().address, now=now())
+    except NotAsApproved as error:
+        html = _send_page(find_issue(number), at=typed, is_revised=True)
+        return Response(html, error.status)
     except BadTime as error:
         html = _send_page(issue, at=typed, time_error=gettext(error.flaw.value))
         return Response(html, error.status)
@@ -82,17 +83,21 @@ def unschedule(number: int) -> AnyResponse:
     return redirect(url_for("desk.issue", number=number), 303)
 
 
-def _is_revised(issue: Issue) -> bool:
-    return request.form.get("seen") != issue.revised_at.isoformat()
+def _seen() -> str:
+    """Which state of the issue stood on the page that was sent off."""
+    return request.form.get("seen", "")
 
 
 def _send_page(issue: Issue, *, at: str | None = None, **mistakes: object) -> str:
+    readers, editor = audience(issue, now=now()), current_editor()
+    found = checks.check(issue, readers, now=now())
     return render_template(
         "desk/send.html",
         issue=issue,
         subjects=[issue.subject(tag, tag) for tag in overview.languages_of(issue)],
-        audience=audience(issue, now=now()),
-        preflight=preflight.check(issue, now=now()),
+        audience=readers,
+        blocking=checks.shown(found.blocking, issue, editor),
+        warnings=checks.shown(found.warnings, issue, editor),
         in_words=overview.choice_in_words,
         sender=sender(),
         is_late=schedules.is_late(issue, now=now()),
