@@ -12,7 +12,6 @@ from newsletter.issues import revisions as kept
 from newsletter.issues import writing
 from newsletter.issues.differences import by_word
 from newsletter.issues.lifecycle import IssueState
-from newsletter.issues.revisions import Words
 from newsletter.issues.sections import title_in
 
 REVISION = ARTICLE + "/revisions/<int(max=999999999):version>"
@@ -39,7 +38,7 @@ def revision(number: int, slug: str, language: str, version: int) -> str:
     at = find_article(number, slug, language)
     shown = kept.find(at.place, version) or abort(404)
     before = kept.before(at.place, version)
-    old = kept.words_of(before) if before else Words()
+    old = kept.words_of(before or shown)
     standing = writing.standing_at(at.place)
     return render_template(
         "desk/revision.html",

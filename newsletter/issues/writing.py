@@ -28,12 +28,13 @@ class TooLong(NewsletterError):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What an article says now, in which version, and who wrote it when, if that is known."""
+    """What an article says now, in which version; who wrote it when, and approved it, if known."""
 
     words: Words
     version: int
     by: str | None
     at: datetime | None
+    approved_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ def standing_at(place: Place) -> Standing:
     article = _article_at(place)
     if article:
         words = Words(article.headline, article.body)
-        return Standing(words, article.version, article.revised_by, article.revised_at)
+        by, at = article.revised_by, article.revised_at
+        return Standing(words, article.version, by, at, article.approved_by)
     if emptied := revisions.newest_blank(place):
         return Standing(Words(), emptied.version, emptied.written_by, emptied.written_at)
     return Standing(Words(), 0, None, None)

@@ -13,6 +13,7 @@ const says = form.dataset;
 const savesItself = "autosave" in says;
 const status = document.getElementById("status");
 const trouble = document.getElementById("trouble");
+const approving = document.querySelector("#approving form");
 const knownVersion = Number(basedOn.value);
 
 let confirmed = { headline: headline.defaultValue, body: body.defaultValue }; // the server's
@@ -134,6 +135,7 @@ async function take(answer, words) {
 
 function stored({ version, at, complaint }, words) {
   basedOn.value = version;
+  if (approving) approving.elements.seen.value = version;
   confirmed = words;
   unsure = null;
   isRenewed = false;
@@ -212,6 +214,7 @@ function recover() {
   stop(says.differs, { compare: true });
 }
 
+form.querySelector("[data-draft]")?.remove(); // it shows itself
 if (savesItself) recover();
 else copies.write();
 if (!same(typed(), confirmed) && !isStopped) changed(); // the browser itself put it back

@@ -350,6 +350,28 @@ def test_writing_does_not_need_redis(writer, service):
     assert stored(writer, writer.url) == f"It begins. {TEXT}"
 
 
+def test_the_mail_is_shown_beside_what_is_typed(writer):
+    write_on(writer, f" {TEXT}")
+    expect(writer.frame_locator("iframe[name=draft]").locator("body")).to_contain_text(TEXT)
+    is_saved(writer)
+
+
+def test_a_picture_that_is_dropped_stands_in_the_text_and_asks_for_its_words(writer):
+    body(writer).evaluate(
+        """async (field) => {
+          const canvas = Object.assign(document.createElement("canvas"), {width: 40, height: 30});
+          const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([blob], "map.png", { type: "image/png" }));
+          field.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
+        }"""
+    )
+    expect(body(writer)).to_have_value(re.compile(r"!\[Describe the picture\]\(http"))
+    writer.keyboard.type("The road to Derna")
+    is_saved(writer)
+    assert "![The road to Derna](http" in stored(writer, writer.url)
+
+
 def test_nobody_is_asked_to_stay_who_has_nothing_to_lose(writer, site):
     asked = []
     writer.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
