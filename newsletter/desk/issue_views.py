@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from flask import current_app, render_template, request
+from flask import render_template, request
 
 from newsletter import audit
 from newsletter.delivery.progress import full_progress
@@ -43,7 +43,6 @@ def issue_page(issue: Issue, **mistakes: bool) -> str:
     lost = lost_approval(issue)
     return render_template(
         "desk/issue.html",
-        has=current_app.view_functions,
         issue=issue,
         subject=overview.words_of(issue),
         left=overview.time_left(issue, now=now()),

@@ -1,7 +1,10 @@
 """An editor approves an issue as it stands; whoever changes it takes the approval back."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from sqlalchemy import select
@@ -10,7 +13,13 @@ from newsletter.audit import AuditEntry
 from newsletter.database import db, transaction
 from newsletter.desk.assignments import assign
 from newsletter.desk.models import Editor, Role
-from newsletter.issues.approval import APPROVED, TAKEN_BACK, approve, lost_approval
+from newsletter.issues.approval import (
+    APPROVED,
+    TAKEN_BACK,
+    ChangedMeanwhile,
+    approve,
+    lost_approval,
+)
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue
 from newsletter.issues.revisions import Place, Words
@@ -257,3 +266,45 @@ def test_approving_an_article_leaves_the_approval_of_the_issue(anna):
 
     assert article().approved_at is not None
     assert the_issue().approved_at == NOW
+
+
+def test_two_editors_who_approve_at_once_make_one_approval(app, anna):
+    issue_id, seen = the_issue().id, the_issue().revised_at.isoformat()
+    start = Barrier(2)
+
+    def press(who):
+        with app.app_context():
+            start.wait()
+            with transaction():
+                approve(issue_id, who=who, now=NOW, seen=seen)
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(press, [ADDRESS, BEN]))
+
+    assert the_issue().approved_by in {ADDRESS, BEN}
+    assert log() == [APPROVED]
+
+
+def test_of_an_approval_and_a_change_at_once_the_approval_never_outlives_the_change(app, anna):
+    issue_id, seen = the_issue().id, the_issue().revised_at.isoformat()
+    place = Place(issue_id, section_called("western-response").id, "en")
+    start = Barrier(2)
+
+    def press():
+        with app.app_context():
+            start.wait()
+            with suppress(ChangedMeanwhile), transaction():
+                approve(issue_id, who=ADDRESS, now=NOW, seen=seen)
+
+    def write():
+        with app.app_context():
+            start.wait()
+            with transaction():
+                save_article(place, Words("New", "Text."), based_on=0, who=BEN, now=LATER)
+
+    with ThreadPoolExecutor() as threads:
+        for done in [threads.submit(press), threads.submit(write)]:
+            done.result()
+
+    assert article().headline == "New"
+    assert the_issue().approved_at is None

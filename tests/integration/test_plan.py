@@ -9,7 +9,7 @@ from sqlalchemy import select
 from newsletter.audit import AuditEntry
 from newsletter.database import db, transaction
 from newsletter.desk.assignments import assign, may_write, writers_of
-from newsletter.desk.models import Editor, Role
+from newsletter.desk.models import Assignment, Editor, Role
 from newsletter.issues.approval import approve
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue
@@ -166,10 +166,11 @@ def test_what_is_a_draft_no_more_keeps_its_plan(anna, ben, state):
     with transaction():
         change().state = state
 
-    refused = planned(anna, date="2026-11-18", **{"writers-isis-in-action": str(ben.id)})
+    refused = planned(anna, **{"writers-isis-in-action": str(ben.id)})
 
     assert refused.status_code == 409
     assert "its texts are frozen" in refused.text
+    assert planned(anna, date="2026-11-18").status_code == 409
     assert the_issue().date == date(2026, 11, 17)
     assert writers_of(the_issue().id) == {}
     assert "a draft no more" in anna.get(PLAN).text
@@ -180,8 +181,10 @@ def test_nobody_who_is_not_there_is_given_a_section(anna, ben):
         db.session.get_one(Editor, ben.id).ended_at = NOW
 
     ids = [str(ben.id), "99", "-1", "x", "٣"]
-    planned(anna, **{"writers-western-response": ids})
+    answer = planned(anna, **{"writers-western-response": ids})
 
+    assert answer.status_code == 303
+    assert db.session.scalars(select(Assignment)).all() == []
     assert writers_of(the_issue().id) == {}
     assert log() == []
     assert not re.search(rf'name="writers-[a-z-]+" value="{ben.id}"', anna.get(PLAN).text)

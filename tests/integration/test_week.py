@@ -12,7 +12,7 @@ from newsletter.audit import AuditEntry
 from newsletter.database import db, transaction
 from newsletter.delivery.models import Tally
 from newsletter.desk.assignments import assign, writers_of
-from newsletter.desk.models import Editor, Role
+from newsletter.desk.models import Assignment, Editor, Role
 from newsletter.desk.planning import start_next
 from newsletter.desk.week import issues_in_work
 from newsletter.issues.approval import approve
@@ -181,6 +181,8 @@ def test_one_press_starts_the_next_issue_with_the_same_people_and_no_text(app):
     assert {id_: [one.name for one in found] for id_, found in writers_of(made.id).items()} == {
         section: ["Ben Idris"]
     }
+    handed_on = select(Assignment.editor_id).where(Assignment.issue_id == made.id)
+    assert db.session.scalars(handed_on).all() == [ben.id]
     acts = db.session.scalars(select(AuditEntry).where(AuditEntry.issue_id == made.id))
     assert [act.what for act in acts] == ["Started issue 88."]
     assert "Ben Idris" in part(anna.get("/desk/").text, "western-response")
@@ -227,6 +229,7 @@ def test_the_next_issue_is_a_week_later_and_due_at_the_same_time_of_day(app):
         last = make_issue(87)
         last.date = date(2026, 10, 20)
         last.deadline_at = datetime(2026, 10, 19, 18, tzinfo=BERLIN)
+    db.session.expire_all()
 
     bones = next_issue(BERLIN, now=datetime(2026, 10, 21, 9, tzinfo=UTC))
 
