@@ -3,8 +3,8 @@
 
 import { turn } from "./desk-frames.js";
 
-const AFTER_THE_LAST_KEY = 100; // ms
-const WHILE_TYPING = 400; // ms
+const AFTER_THE_LAST_KEY = 60; // ms
+const WHILE_TYPING = 300; // ms
 
 const form = document.getElementById("writing");
 const courier = document.createElement("form");
@@ -17,7 +17,6 @@ let timer;
 courier.method = "post";
 courier.enctype = "multipart/form-data";
 courier.action = new URL("../../preview/draft", form.action); // of …/write/<section>/<language>
-courier.target = "coming";
 courier.hidden = true;
 
 function fill() {
@@ -44,7 +43,10 @@ async function draw() {
   isStale = false;
   staleSince = 0;
   fill();
-  frame = await turn(frame, () => courier.submit(), courier.target);
+  frame = await turn(frame, (next) => {
+    courier.target = next.name;
+    courier.submit();
+  });
   isDrawing = false;
   if (isStale) soon();
 }

@@ -2,12 +2,14 @@
 // nothing flickers, the place scrolled to stays, and no step is added to the way back.
 
 const COVERED = { position: "absolute", visibility: "hidden", margin: "0" };
+let turns = 0;
 
-// Lets `open` bring a page into a new frame; resolves to it, or to the old one where it failed.
-export function turn(frame, open, name = "coming") {
+// Lets `open` bring a page into a new frame, by its name or its source; resolves to that frame,
+// or to the old one where it failed.
+export function turn(frame, open) {
   const next = frame.cloneNode();
   next.removeAttribute("src");
-  next.name = name;
+  next.name = `turn-${++turns}`; // a frame is found by the name that it was born with
   Object.assign(next.style, COVERED, {
     top: `${frame.offsetTop}px`,
     left: `${frame.offsetLeft}px`,

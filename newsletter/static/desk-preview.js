@@ -1,16 +1,35 @@
 // Shows the mail as soon as something else is chosen; without it the form has a button.
 
+import { turn } from "./desk-frames.js";
+
+const MOVES = "[data-frame]";
 const form = document.getElementById("view");
-let latest = 0;
+let isShowing = false;
+let isStale = false;
 
 async function show() {
-  const turn = ++latest;
+  isStale = true;
+  if (isShowing) return;
+  isShowing = true;
+  while (isStale) {
+    isStale = false;
+    await showChosen();
+  }
+  isShowing = false;
+}
+
+async function showChosen() {
   const address = `${form.action}?${new URLSearchParams(new FormData(form))}`;
   const answer = await fetch(address);
   if (answer.redirected || !answer.ok) return location.assign(address);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  if (turn !== latest) return; // something else was chosen meanwhile
-  document.getElementById("shown").replaceWith(page.getElementById("shown"));
+  const source = page.querySelector(`${MOVES} iframe`).getAttribute("src");
+  for (const part of document.querySelectorAll("[data-part]")) {
+    part.replaceWith(page.querySelector(`[data-part=${part.dataset.part}]`));
+  }
+  const around = document.querySelector(MOVES);
+  around.className = page.querySelector(MOVES).className;
+  await turn(around.querySelector("iframe"), (frame) => frame.setAttribute("src", source));
   history.replaceState(null, "", address);
 }
 

@@ -1,6 +1,7 @@
 """Pictures in an issue: put in at the desk, shown to everybody by an address nobody guesses."""
 
 import re
+from html import unescape
 from io import BytesIO
 
 import pytest
@@ -10,7 +11,10 @@ from sqlalchemy import select
 from newsletter.database import db, transaction
 from newsletter.desk.assignments import assign
 from newsletter.desk.models import Editor, Role
-from newsletter.issues.models import Image, Issue
+from newsletter.issues import choice as choices
+from newsletter.issues.editions import render_edition
+from newsletter.issues.lifecycle import IssueState
+from newsletter.issues.models import Article, Format, Image, Issue
 from newsletter.issues.pictures import LARGEST_FILE
 from tests.desk import at_the_desk, browser, piece
 from tests.factories import section_called
@@ -65,7 +69,7 @@ def path_of(url):
 
 @pytest.fixture
 def anna(app):
-    draft(issue_file())
+    draft(issue_file({"western-response": "Paris sends a frigate."}))
     return at_the_desk(app)
 
 
@@ -186,10 +190,64 @@ def test_a_picture_put_into_an_approved_issue_takes_the_approval_back(anna):
 def test_an_issue_that_was_sent_takes_no_picture(app, anna):
     with transaction():
         issue = issue_87()
-        issue.state, issue.sending_started_at = "sending", issue.revised_at
+        issue.state, issue.sending_started_at = IssueState.SENDING, issue.revised_at
 
     told = put_in_by_script(anna)
 
     assert told.status_code == 409
     assert "no draft any more" in told.json["said"]
     assert db.session.scalars(select(Image)).all() == []
+
+
+def shown_in(anna, markdown):
+    """An issue with a picture in its text, as it is rendered for mails."""
+    with transaction():
+        db.session.scalars(select(Article)).one().body = markdown
+    return render_edition(issue_87(), "en", choices.ALL, Format.HTML)
+
+
+def test_a_mail_shows_the_narrow_size_as_wide_as_its_column_with_its_words(anna):
+    url = put_in_by_script(anna).json["url"]
+
+    edition = shown_in(anna, f"![A map of Derna]({url})")
+
+    (image,) = re.findall(r"<img [^>]*>", edition.html)
+    assert f'src="{url.replace(".jpg", "-600.jpg")}"' in image
+    assert 'alt="A map of Derna"' in image
+    assert 'width="572"' in image
+    assert "max-width:100%" in image
+    assert "srcset" not in image
+    assert "[Image: A map of Derna]" in edition.text
+
+
+def test_a_small_picture_is_not_blown_up_in_a_mail(anna):
+    url = put_in_by_script(anna, photograph(200, 100)).json["url"]
+
+    edition = shown_in(anna, f"![A map of Derna]({url})")
+
+    assert re.search(r'<img [^>]*width="200"', edition.html)
+
+
+def test_pages_and_feeds_show_it_in_the_size_that_the_browser_wants(app, anna):
+    url = put_in_by_script(anna).json["url"]
+    shown_in(anna, f"![A map of Derna]({url})")
+    with transaction():
+        issue = issue_87()
+        issue.state, issue.sending_started_at = IssueState.SENDING, issue.revised_at
+    wide, narrow = (url.replace(".jpg", f"-{width}.jpg") for width in (1200, 600))
+
+    for page in ("/issues/87", "/issues/87/western-response", "/feed.xml"):
+        shown = unescape(browser(app).get(page).text)
+        (image,) = re.findall(r"<img [^>]*Derna[^>]*>", shown)
+        assert f'src="{wide}"' in image
+        assert f'srcset="{narrow} 600w, {wide} 1200w"' in image
+        assert 'width="1200" height="750"' in image
+        assert 'alt="A map of Derna"' in image
+
+
+def test_an_address_that_only_looks_like_one_of_ours_is_shown_as_it_is(anna):
+    gone = re.sub("[0-9a-f]{32}", "0" * 32, put_in_by_script(anna).json["url"])
+
+    edition = shown_in(anna, f"![A map]({gone}) ![Theirs](https://evil.example{path_of(gone)})")
+
+    assert re.findall(r'<img src="([^"]*)"', edition.html) == [gone]
