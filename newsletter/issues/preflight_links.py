@@ -18,7 +18,7 @@ from newsletter.issues.web_address import Fault, Unopenable, read_address
 from newsletter.locales import translatable
 from newsletter.pages import settings
 
-RELATIVE = re.compile(r"\]\(<?([^()<>\s]*)|^\[[^\]\n]+\]:[ \t]*(\S+)", re.MULTILINE)
+RELATIVE = re.compile(r"\]\(<?([^()<>\s]*)|\]:[ \t]+(\S*[/.]\S+)")
 GUARDED = frozenset({"401", "403", "405", "406", "429", "451", "503", "999"})  # not for programs
 OPEN_IT = translatable("Open it yourself; correct it, or take the link out.")
 WORDS = {

@@ -1,20 +1,17 @@
 """The preview: the mail itself, any edition of it, away from the desk."""
 
 import re
-from email import message_from_bytes, policy
 
 import pytest
 from sqlalchemy import select
 
 from newsletter.database import db, transaction
-from newsletter.desk.models import Role
 from newsletter.issues import choice as choices
 from newsletter.issues.editions import articles_in, render_edition
 from newsletter.issues.models import Format, Issue
 from newsletter.links import Purpose
-from newsletter.notices.models import Notice, NoticeKind
 from newsletter.pages import links
-from tests.desk import ADDRESS, at_the_desk, piece
+from tests.desk import at_the_desk, piece
 from tests.issue_files import issue_file, sample
 from tests.publishing import draft
 
@@ -36,13 +33,6 @@ def issue_87():
 
 def headlines(language="en"):
     return {a.section.slug: a.headline for a in articles_in(issue_87(), language)}
-
-
-def owed():
-    """The one notice, as a mail."""
-    notice = db.session.scalars(select(Notice)).one()
-    assert notice.kind is NoticeKind.ISSUE_TEST
-    return notice.recipient, message_from_bytes(notice.message or b"", policy=policy.default)
 
 
 def test_the_preview_is_the_mail_that_would_be_sent(anna):
@@ -167,50 +157,120 @@ def test_an_issue_without_an_article_has_nothing_to_look_at(app):
     assert 'class="desk"' in page.text
 
 
-def test_a_test_of_just_this_edition_is_owed_to_the_address(anna):
-    form = {
-        "address": " colleague@example.org ",
-        "sections": ["western-response"],
-        "format": "text",
-    }
-
-    answer = anna.send_form("/desk/issues/87/test", form)
-
-    assert answer.status_code == 303
-    assert "sections=western-response" in answer.headers["Location"]
-    assert "on its way to colleague@example.org" in anna.get(answer.headers["Location"]).text
-    recipient, mail = owed()
-    assert recipient == "colleague@example.org"
-    assert mail["Subject"].startswith("[Test] ")
-    assert mail.get_content_type() == "text/plain"
-    assert headlines()["western-response"] in mail.get_content()
-    assert headlines()["other-jihadi-actors"] not in mail.get_content()
+DRAFT = "/desk/issues/87/preview/draft"
 
 
-def test_the_address_offered_for_a_test_is_ones_own(anna):
-    assert 'name="address" type="email" dir="ltr"' in anna.get("/desk/issues/87/preview").text
-    assert f'value="{ADDRESS}"' in anna.get("/desk/issues/87/preview").text
+def unsaved(**more):
+    """What somebody is writing."""
+    return {
+        "section": "western-response",
+        "language": "en",
+        "headline": "A frigate turns back",
+        "body": "It **never** reached Derna.",
+    } | more
 
 
-def test_a_test_to_no_address_keeps_what_was_chosen(anna):
-    form = {"address": "no address", "sections": ["western-response"], "edition": "ar"}
+def test_an_unsaved_text_is_shown_in_the_place_of_the_stored_one_and_not_kept(anna):
+    shown = anna.send_form(DRAFT, unsaved()).text
 
-    refused = anna.send_form("/desk/issues/87/test", form)
+    assert "A frigate turns back" in shown
+    assert re.search(r"It <strong[^>]*>never</strong> reached Derna", shown)
+    stored = headlines()
+    assert "A frigate turns back" not in stored.values()
+    assert stored["western-response"] not in shown
+    assert stored["other-jihadi-actors"] in shown
+    assert anna.get(MAIL).text.count("A frigate turns back") == 0
 
-    assert refused.status_code == 400
-    assert 'value="no address"' in refused.text
-    assert "There is no @" in refused.text
-    assert re.search(r'value="ar" checked', refused.text)
-    assert db.session.scalars(select(Notice)).all() == []
+
+def test_an_unsaved_text_is_shown_as_it_would_be_when_it_is_saved(anna):
+    shown = anna.send_form(DRAFT, unsaved()).text
+
+    with transaction():
+        article = next(
+            a for a in articles_in(issue_87(), "en") if a.section.slug == "western-response"
+        )
+        article.headline, article.body = unsaved()["headline"], unsaved()["body"]
+
+    nobodys = r"/(unsubscribe|preferences)/[\w-]{40,}"
+    assert re.sub(nobodys, "", anna.get(MAIL).text) == re.sub(nobodys, "", shown)
 
 
-def test_an_author_sends_no_test(app):
+def test_an_unsaved_text_in_another_language_is_shown_in_its_edition(anna):
+    shown = anna.send_form(DRAFT, unsaved(language="ar", headline="فرقاطة تعود")).text
+
+    assert "فرقاطة تعود" in shown
+    assert headlines("ar")["other-jihadi-actors"] in shown
+    assert '<html lang="ar" dir="rtl"' in shown
+
+
+def test_a_text_that_was_emptied_is_left_out(anna):
+    shown = anna.send_form(DRAFT, unsaved(headline="", body=" \n"))
+
+    assert headlines()["other-jihadi-actors"] in shown.text
+    assert headlines()["western-response"] not in shown.text
+
+
+def test_a_text_that_no_mail_can_be_made_of_is_answered_with_the_reason(anna):
+    for text, reason in (("[" * 60, "square brackets"), ("> " * 60 + "x", "nested more than 50")):
+        answer = anna.send_form(DRAFT, unsaved(body=text))
+        assert answer.status_code == 400
+        assert reason in answer.text
+        assert answer.headers["Content-Security-Policy"].startswith("sandbox ")
+
+
+def test_without_any_text_there_is_nothing_to_show(app):
+    draft(issue_file({"western-response": "Alone."}))
+    anna = at_the_desk(app)
+
+    answer = anna.send_form(DRAFT, unsaved(headline="", body=""))
+
+    assert "There is no text to show yet." in answer.text
+
+
+def test_the_longest_article_is_shown(anna):
+    long = "word " * 39_000
+
+    assert anna.send_form(DRAFT, unsaved(body=f"{long} END-OF-IT")).text.count("END-OF-IT") == 1
+
+
+def test_an_unsaved_hostile_text_stays_data_in_its_sandbox(anna):
+    answer = anna.send_form(DRAFT, unsaved(headline="<script>alert(3)</script>", body=HOSTILE))
+
+    assert "<script" not in answer.text
+    assert "allow-scripts" not in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox ")
+
+
+def test_an_author_looks_at_unsaved_texts_of_their_own_sections_only(app):
     draft(sample("en"))
     author = at_the_desk(app, Role.AUTHOR)
 
-    refused = author.send_form("/desk/issues/87/test", {"address": ADDRESS})
+    assert author.send_form(DRAFT, unsaved()).status_code == 403
 
-    assert refused.status_code == 403
-    assert "This page is for editors" in refused.text
-    assert "Send the test" not in author.get("/desk/issues/87/preview").text
-    assert db.session.scalars(select(Notice)).all() == []
+
+@pytest.mark.parametrize("other", [{"section": "no-section"}, {"language": "xx"}])
+def test_an_unsaved_text_of_nowhere_is_not_found(anna, other):
+    assert anna.send_form(DRAFT, unsaved(**other)).status_code == 404
+
+
+def test_each_language_offered_can_be_looked_at_also_before_it_is_written(app):
+    draft(sample("en"))
+    anna = at_the_desk(app)
+
+    assert 'value="ar"' in anna.get("/desk/issues/87/preview").text
+    shown = anna.get(f"{MAIL}?edition=ar").text
+    assert '<html lang="ar" dir="rtl"' in shown
+    assert headlines()["western-response"] in shown
+
+
+def test_an_inbox_cuts_what_is_too_long_for_it(app):
+    draft(sample("en"))
+    with transaction():
+        issue_87().subjects[0].subject = "Derna under siege " * 6
+    anna = at_the_desk(app)
+
+    page = anna.get("/desk/issues/87/preview").text
+
+    cuts = re.findall(r'<span class="subject" dir="auto">([^<]*)</span>', page)
+    assert [len(cut) for cut in cuts] == [70, 35]
+    assert all(cut.endswith("…") for cut in cuts)

@@ -1,6 +1,7 @@
 """Send: one deliberate act, after saying who will get it, and never twice."""
 
 import re
+from datetime import timedelta
 from html import unescape
 from threading import Barrier, Thread
 
@@ -8,12 +9,13 @@ import pytest
 from sqlalchemy import func, select
 
 from newsletter.database import db, transaction
-from newsletter.delivery.models import Delivery
+from newsletter.delivery.models import Delivery, Tally
 from newsletter.desk.models import Role
+from newsletter.issues.changes import FrozenIssue, begin_change
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Format, Issue
 from tests.desk import at_the_desk
-from tests.factories import make_issue, make_subscriber
+from tests.factories import NOON, make_issue, make_subscriber
 from tests.issue_files import issue_file
 from tests.publishing import draft
 
@@ -24,12 +26,17 @@ SEND = "/desk/issues/87/send"
 def readers(app):
     """A draft in two languages and five readers, one of whom gets nothing of it."""
     with transaction():
-        make_issue(languages=("en", "ar"))
+        approved(make_issue(languages=("en", "ar")))
         make_subscriber()
         make_subscriber()
         make_subscriber(language="ar", sections=["western-response"])
         make_subscriber(format=Format.TEXT)
         make_subscriber(sections=["other-jihadi-actors"])
+
+
+def approved(issue):
+    """An editor has read it and approved it as it stands."""
+    issue.approved_at, issue.approved_by = issue.revised_at, "omar@example.org"
 
 
 def words(html):
@@ -140,6 +147,8 @@ def test_of_two_editors_who_press_at_once_one_sends_and_the_other_is_told(app, r
 
 def test_a_draft_that_was_changed_meanwhile_is_looked_at_first(app):
     draft(issue_file(subject="What Anna saw"))
+    with transaction():
+        approved(db.session.scalars(select(Issue)).one())
     anna = at_the_desk(app)
     form = filled_in(anna)
     with transaction():
@@ -153,7 +162,67 @@ def test_a_draft_that_was_changed_meanwhile_is_looked_at_first(app):
     assert "The draft was changed since this page was opened" in refused.text
     assert "What Omar wrote" in refused.text
     assert state() is IssueState.DRAFT
-    assert press(anna).status_code == 303
+
+
+def test_what_nobody_approved_is_not_sent_and_has_one_button_for_that(app, readers):
+    anna = at_the_desk(app)
+    form = filled_in(anna)
+    with transaction():
+        db.session.execute(db.text("UPDATE issue SET approved_at = NULL, approved_by = NULL"))
+
+    page = anna.get(SEND).text
+    assert "First it has to be approved" in page
+    assert 'action="/desk/issues/87/approve"' in page
+    assert 'name="number"' not in page
+    assert press(anna, form).status_code == 409
+    later = form | {"at": "2099-01-01T06:00"}
+    assert anna.post("/desk/issues/87/schedule", data=later).status_code == 409
+    assert state() is IssueState.DRAFT
+    assert deliveries() == 0
+
+
+def test_a_change_that_is_saved_while_send_is_pressed_is_never_sent_unapproved(app, readers):
+    anna = at_the_desk(app)
+    form = filled_in(anna)
+    issue_id = db.session.scalars(select(Issue.id)).one()
+    together = Barrier(2)
+    outcome = {}
+
+    def change():
+        with app.app_context():
+            together.wait()
+            try:
+                with transaction():
+                    begin_change(issue_id, now=NOON + timedelta(hours=1))
+                outcome["changed"] = True
+            except FrozenIssue:
+                outcome["changed"] = False
+
+    def send():
+        together.wait()
+        outcome["status"] = anna.post(SEND, data=form).status_code
+
+    threads = [Thread(target=change), Thread(target=send)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert outcome in ({"changed": True, "status": 409}, {"changed": False, "status": 303})
+    assert state() is (IssueState.DRAFT if outcome["changed"] else IssueState.SENDING)
+    assert deliveries() == (0 if outcome["changed"] else 4)
+
+
+def test_readers_far_from_those_of_the_issue_before_are_said(app, readers):
+    with transaction():
+        before = make_issue(86)
+        before.state, before.sending_started_at = IssueState.SENT, NOON
+        before.completed_at = NOON
+        db.session.add(Tally(issue_id=before.id, slot=1, sent=90, skipped=10))
+
+    page = words(at_the_desk(app).get(SEND).text)
+
+    assert "4 readers would get it; issue 86 went to 100." in page
 
 
 def test_an_issue_that_is_blocked_has_no_button(app):
@@ -183,7 +252,7 @@ def test_an_issue_that_was_blocked_meanwhile_is_refused_in_the_frame_of_the_desk
 
 def test_an_issue_that_nobody_takes_says_so(app):
     with transaction():
-        make_issue()
+        approved(make_issue())
     anna = at_the_desk(app)
 
     assert "Nobody: no confirmed reader takes any of its sections" in anna.get(SEND).text
@@ -195,9 +264,8 @@ def test_an_author_sends_nothing(app, readers):
     author = at_the_desk(app, Role.AUTHOR)
 
     assert author.get(SEND).status_code == 403
-    refused = author.send_form(SEND, {"number": "87"})
+    refused = author.send_form(SEND, {"number": "87"}, page="/desk/issues/87")
     assert refused.status_code == 403
-    assert "This page is for editors" in refused.text
     assert state() is IssueState.DRAFT
 
 
