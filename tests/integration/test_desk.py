@@ -188,6 +188,16 @@ def test_an_issue_shows_what_is_written_and_what_stands_in(app):
     assert "Arabic · Empty The English text stands in." in page
 
 
+def test_an_issue_can_be_taken_away_as_the_files_it_could_be_uploaded_from(app):
+    draft(sample("en"), sample("ar"))
+    anna = at_the_desk(app)
+
+    links = re.findall(r'href="(/desk/issues/87/export/\w+\.md)"', anna.get("/desk/issues/87").text)
+
+    assert len(links) == 2
+    assert all(anna.get(link).status_code == 200 for link in links)
+
+
 def test_an_issue_that_cannot_be_sent_says_why_and_offers_no_send(app):
     with transaction():
         make_issue(sections=())
