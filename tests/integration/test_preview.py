@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from newsletter.database import db, transaction
+from newsletter.desk.models import Role
 from newsletter.issues import choice as choices
 from newsletter.issues.editions import articles_in, render_edition
 from newsletter.issues.models import Format, Issue
