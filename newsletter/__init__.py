@@ -26,14 +26,18 @@ from newsletter.desk import check_views as _check_views  # noqa: F401  # adds it
 from newsletter.desk import export_views as _export_views  # noqa: F401  # adds its pages
 from newsletter.desk import image_views as _image_views  # noqa: F401  # adds its pages
 from newsletter.desk import issue_views as _issue_views  # noqa: F401  # the same
+from newsletter.desk import log_views as _log_views  # noqa: F401  # adds its page
 from newsletter.desk import login
 from newsletter.desk import plan_views as _plan_views  # noqa: F401  # adds its pages
 from newsletter.desk import preview_views as _preview_views  # noqa: F401  # adds its pages
 from newsletter.desk import proof_views as _proof_views  # noqa: F401  # adds its pages
 from newsletter.desk import revision_views as _revision_views  # noqa: F401  # adds its pages
+from newsletter.desk import section_views as _section_views  # noqa: F401  # adds its pages
 from newsletter.desk import sending as _desk_sending  # noqa: F401  # adds its pages
+from newsletter.desk import settings_views as _settings_views  # noqa: F401  # adds its page
 from newsletter.desk import steering as _desk_steering  # noqa: F401  # the same
 from newsletter.desk import subject_views as _subject_views  # noqa: F401  # adds its pages
+from newsletter.desk import subscriber_views as _reader_views  # noqa: F401  # adds its pages
 from newsletter.desk import tasks as _desk_tasks  # noqa: F401  # registers its tasks
 from newsletter.desk import views as desk
 from newsletter.desk import week_views as _week_views  # noqa: F401  # adds its pages

@@ -47,3 +47,28 @@ def of_issue(issue_id: int) -> list[AuditEntry]:
     """What was done about an issue, the first act first."""
     entries = select(AuditEntry).where(AuditEntry.issue_id == issue_id).order_by(AuditEntry.id)
     return list(db.session.scalars(entries))
+
+
+def older_than(
+    before: int | None,
+    *,
+    who: str | None = None,
+    issue_id: int | None = None,
+    within: tuple[datetime, datetime] | None = None,
+    limit: int,
+) -> list[AuditEntry]:
+    """Acts with an id under `before`, the latest first; by one person, about one issue, in a time.
+
+    The time is from the first moment on and before the second one.
+    """
+    conditions = []
+    if before is not None:
+        conditions.append(AuditEntry.id < before)
+    if who is not None:
+        conditions.append(AuditEntry.who == who)
+    if issue_id is not None:
+        conditions.append(AuditEntry.issue_id == issue_id)
+    if within is not None:
+        conditions += [AuditEntry.at >= within[0], AuditEntry.at < within[1]]
+    query = select(AuditEntry).where(*conditions).order_by(AuditEntry.id.desc()).limit(limit)
+    return list(db.session.scalars(query))
