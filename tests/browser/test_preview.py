@@ -52,6 +52,16 @@ MEASURE = """
   look();
 })
 """
+OPENED_BELOW = """
+() => new Promise((done) => {
+  const look = () => {
+    const frame = document.querySelector("iframe[name=draft]");
+    if (frame?.contentWindow?.scrollY > 1000) done(true);
+    else requestAnimationFrame(look);
+  };
+  look();
+})
+"""
 numbers = count(700)
 
 
@@ -139,9 +149,7 @@ def test_the_mail_opens_at_the_section_that_is_written(editor, site, number):
 
     expect(drawn(editor)).to_contain_text("Paris sends a frigate.")
 
-    editor.wait_for_function(
-        "document.querySelector('iframe[name=draft]').contentWindow.scrollY > 1000"
-    )
+    assert editor.evaluate(OPENED_BELOW)
 
 
 def test_a_picture_put_into_the_text_is_seen_in_the_mail(writer, site):
