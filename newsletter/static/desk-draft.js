@@ -51,11 +51,14 @@ async function draw() {
   if (isStale) soon();
 }
 
+// By hand: a fragment in the address would move the page around it, too.
+function openAtSection() {
+  const start = frame.contentDocument?.getElementById(form.elements.section.value);
+  if (start) frame.contentWindow.scrollTo(0, start.getBoundingClientRect().top);
+}
+
 if (frame) {
   document.body.append(courier);
   form.addEventListener("input", soon);
-  courier.action += `#${form.elements.section.value}`;
-  draw().then(() => {
-    courier.action = courier.action.split("#")[0];
-  });
+  draw().then(openAtSection);
 }
