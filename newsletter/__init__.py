@@ -20,6 +20,7 @@ from newsletter.background import init_background
 from newsletter.database import db, migrate
 from newsletter.delivery import tasks as _delivery_tasks  # noqa: F401  # registers its tasks
 from newsletter.delivery import traces as _delivery_traces  # noqa: F401  # tells what it holds
+from newsletter.desk import account_views as _account_views  # noqa: F401  # adds its pages
 from newsletter.desk import approval_views as _approval_views  # noqa: F401  # adds its pages
 from newsletter.desk import check_tasks as _check_tasks  # noqa: F401  # registers its tasks
 from newsletter.desk import check_views as _check_views  # noqa: F401  # adds its pages
@@ -28,8 +29,10 @@ from newsletter.desk import image_views as _image_views  # noqa: F401  # adds it
 from newsletter.desk import issue_views as _issue_views  # noqa: F401  # the same
 from newsletter.desk import log_views as _log_views  # noqa: F401  # adds its page
 from newsletter.desk import login
+from newsletter.desk import people_views as _people_views  # noqa: F401  # adds its pages
 from newsletter.desk import plan_views as _plan_views  # noqa: F401  # adds its pages
 from newsletter.desk import preview_views as _preview_views  # noqa: F401  # adds its pages
+from newsletter.desk import progress_views as _progress_views  # noqa: F401  # adds its page
 from newsletter.desk import proof_views as _proof_views  # noqa: F401  # adds its pages
 from newsletter.desk import revision_views as _revision_views  # noqa: F401  # adds its pages
 from newsletter.desk import section_views as _section_views  # noqa: F401  # adds its pages

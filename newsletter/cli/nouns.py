@@ -57,14 +57,14 @@ class Noun(click.Group):
     """Commands that work in the application, on a database whose schema is today's."""
 
     def verb(self, function: Command) -> click.Command:
-        """Add a command of the function's name; a trailing underscore is dropped."""
+        """Add a command of the function's name, with hyphens; a trailing underscore is dropped."""
 
         def run(*args: Any, **kwargs: Any) -> Any:
             if not is_database_current():
                 raise Refusal("the database is not up to date; run `newsletter db upgrade`")
             return function(*args, **kwargs)
 
-        name = function.__name__.removesuffix("_")
+        name = function.__name__.removesuffix("_").replace("_", "-")
         return self.command(name)(with_appcontext(update_wrapper(run, function)))
 
 

@@ -2,6 +2,7 @@
 
 Every page of the blueprint is closed unless it stands in `OPEN`; what sends mail is closed to
 authors by `may_send`, and what concerns people and settings to all but admins by `for_admins`.
+Who has shown the password and not yet the second factor sees what is `HALF_OPEN`, nothing else.
 Nothing here is kept by a browser or a proxy.
 """
 
@@ -24,16 +25,27 @@ from flask import (
 from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response as AnyResponse
 
+from newsletter.background import hint
 from newsletter.database import transaction
-from newsletter.desk.login import check_password, csrf, end_sessions, open_session, session_of
+from newsletter.desk import second_factor
+from newsletter.desk.door_mails import tell_of_tries
+from newsletter.desk.login import check_password, csrf, editor_at
 from newsletter.desk.menu import menu
 from newsletter.desk.models import Editor, EditorSession
+from newsletter.desk.sessions import SEEN_EVERY, end_session, open_session, session_of
 from newsletter.desk.throttle import LoginLimits
 from newsletter.errors import NewsletterError
 from newsletter.pages import HEADERS, moment
 
-OPEN = {"desk.login", "desk.log_in"}
+OPEN = {
+    *("desk.login", "desk.log_in", "desk.forgot", "desk.send_reset", "desk.reset"),
+    *("desk.set_password", "desk.accept", "desk.take_place"),
+}
+TO_PROVE = {"desk.second_factor", "desk.prove"}
+TO_SET_UP = {"desk.set_up", "desk.take_second_factor", "desk.picture"}
+HALF_OPEN = TO_PROVE | TO_SET_UP | {"desk.log_out"}
 KEY = "key"  # in the cookie: what the session is known by
+WANTED = "wanted"  # in the cookie: the page somebody was on the way to
 LONGEST_PASSWORD = 1000  # characters; nobody types more
 HEADERS_HERE = {
     "Cache-Control": "no-store",
@@ -91,11 +103,32 @@ def ask_who_it_is() -> AnyResponse | None:
     """Send whoever is unknown to the login page, and refuse a form that is not ours."""
     key = session.get(KEY)
     g.editor_session = session_of(key, now=datetime.now(UTC)) if key else None
-    if request.endpoint not in OPEN and g.editor_session is None:
-        here = request.full_path.rstrip("?") if request.method == "GET" else None
-        return redirect(url_for("desk.login", next=here), 303)
+    if request.endpoint not in OPEN and (wanted := _where_to_first()):
+        return redirect(wanted, 303)
     csrf.protect()
     return None
+
+
+def _where_to_first() -> str | None:
+    """The page to be passed before the one that is asked for, if there is one."""
+    if g.editor_session is None:
+        here = request.full_path.rstrip("?") if request.method == "GET" else None
+        return url_for("desk.login", next=here)
+    _note_seen(current_session())
+    if current_session().proved_at:
+        return None
+    has_one = current_editor().totp_secret is not None
+    if request.endpoint in HALF_OPEN - (TO_SET_UP if has_one else TO_PROVE):
+        return None
+    return url_for("desk.second_factor" if has_one else "desk.set_up")
+
+
+def _note_seen(found: EditorSession) -> None:
+    """Keep to a few minutes when a session was last used, for the list of its owner."""
+    now = datetime.now(UTC)
+    if now - found.seen_at > SEEN_EVERY:
+        with transaction():
+            found.seen_at = now
 
 
 @pages.after_request
@@ -128,26 +161,39 @@ def login() -> str:
 def log_in() -> AnyResponse:
     """Let an editor in, to the page they asked for; the same answer for whatever is wrong."""
     address, password = request.form.get("address", ""), request.form.get("password", "")
-    wait = _limits().seconds_to_wait(address, request.remote_addr)
-    if wait:
-        return _ask_again(429, _later(wait), {"Retry-After": str(wait)})
+    if wait := seconds_to_wait(address):
+        with transaction():
+            if known := editor_at(address):
+                tell_of_tries(known, now=datetime.now(UTC))
+        hint("delivery.send_notices")
+        return _ask_again(429, later(wait), {"Retry-After": str(wait)})
     editor = check_password(address, password[:LONGEST_PASSWORD])
     if editor is None:
         return _ask_again(401, gettext("Address and password do not match."))
-    _limits().forget(address, request.remote_addr)
+    forget_tries(address)
+    needs_more = editor.totp_secret is not None or second_factor.is_required(editor)
+    let_in(editor, is_proved=not needs_more)
+    here = page_at_the_desk(request.form.get("next", ""))
+    session[WANTED] = here
+    return redirect(url_for("desk.second_factor") if needs_more else here, 303)
+
+
+def let_in(editor: Editor, *, is_proved: bool) -> None:
+    """Begin a session in this browser; whoever planted one before gets nothing by it."""
     with transaction():
-        key = open_session(editor, request.user_agent.string, now=datetime.now(UTC))
-    session.clear()  # whoever planted a session before gets nothing by it
+        key = open_session(
+            editor, request.user_agent.string, is_proved=is_proved, now=datetime.now(UTC)
+        )
+    session.clear()
     session.permanent = True
     session[KEY] = key
-    return redirect(_page_at_the_desk(request.form.get("next", "")), 303)
 
 
 @pages.post("/logout")
 def log_out() -> AnyResponse:
-    """End the sessions of this editor, here and elsewhere: a copied cookie is worth nothing."""
+    """End this session: a copied cookie is worth nothing."""
     with transaction():
-        end_sessions(current_editor())
+        end_session(current_editor().id, current_session().id)
     session.clear()
     return redirect(url_for("desk.login"), 303)
 
@@ -162,7 +208,8 @@ def _ask_again(status: int, sentence: str, headers: dict[str, str] | None = None
     return Response(html, status, headers)
 
 
-def _later(seconds: int) -> str:
+def later(seconds: int) -> str:
+    """How long to wait, in words."""
     minutes = -(-seconds // 60)
     sentence: str = ngettext(
         "Too many tries. Please wait a minute.",
@@ -172,10 +219,20 @@ def _later(seconds: int) -> str:
     return sentence
 
 
-def _page_at_the_desk(wanted: str) -> str:
+def page_at_the_desk(wanted: str) -> str:
     """The page somebody was on the way to, if it is one of ours."""
-    is_ours = wanted.startswith(url_for("desk.issues")) and wanted.isprintable()
-    return wanted if is_ours else url_for("desk.issues")
+    is_ours = wanted.startswith(url_for("desk.week")) and wanted.isprintable()
+    return wanted if is_ours else url_for("desk.week")
+
+
+def seconds_to_wait(account: str) -> int:
+    """Count a try at an account from here; 0 if it may be made."""
+    return _limits().seconds_to_wait(account, request.remote_addr)
+
+
+def forget_tries(account: str) -> None:
+    """Count anew for somebody who got in."""
+    _limits().forget(account, request.remote_addr)
 
 
 def _limits() -> LoginLimits:

@@ -1,44 +1,48 @@
-"""Who may come in at the desk: editors, their passwords, and what a browser is known by.
+"""Who may come in at the desk: editors and their passwords."""
 
-A browser's cookie holds a random key, the database its hash: an ended session opens nothing, and
-a stolen database opens none. A session is not bound to a network address: phones and people behind
-Tor change theirs from page to page.
-"""
-
-import hashlib
 import secrets
 import unicodedata
-from datetime import datetime, timedelta
+from datetime import datetime
+from enum import StrEnum
 from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.database import db, is_sqlite
-from newsletter.desk.models import Editor, EditorSession, Role
+from newsletter.desk.models import Editor, Role
+from newsletter.desk.sessions import SESSION_LIFE, end_sessions
 from newsletter.desk.throttle import LoginLimits
 from newsletter.errors import NewsletterError
+from newsletter.locales import translatable
 from newsletter.mail.addresses import BadAddress, parse_address
 
 SHORTEST_PASSWORD = 12  # characters
-SESSION_KEY_BYTES = 32
-SESSION_LIFE = timedelta(hours=12)
 
 hasher = PasswordHasher()  # argon2id, with the parameters of RFC 9106 section 4 for little memory
 csrf = CSRFProtect()
 
 
+class Flaw(StrEnum):
+    """What is wrong with a password, in the words we say it in."""
+
+    SHORT = translatable("The password is too short: at least 12 characters.")
+    GUESSED = translatable("The password must not hold your address.")
+    UNLIKE = translatable("The two passwords are not the same.")
+
+
 class WeakPassword(NewsletterError):
-    """A password that is guessed too easily."""
+    """A password that is guessed too easily; `flaw` says why."""
 
     page = "weak_password"
 
-    def __init__(self) -> None:
-        super().__init__(f"The password is too short: at least {SHORTEST_PASSWORD} characters.")
+    def __init__(self, flaw: Flaw) -> None:
+        super().__init__(flaw.value)
+        self.flaw = flaw
 
 
 class EditorExists(NewsletterError):
@@ -59,25 +63,29 @@ def init_login(app: Flask) -> None:
     csrf.init_app(app)
 
 
-def add_editor(address: str, role: Role, password: str, *, now: datetime) -> Editor:
-    """Let somebody work at the desk.
+def add_editor(address: str, role: Role, password: str, *, name: str = "", now: datetime) -> Editor:
+    """Let somebody work at the desk, or somebody who was let go work there again.
 
     Raises `BadAddress`, `WeakPassword`, and `EditorExists` whose password stays as it is.
     """
     read = parse_address(address)
+    values = {
+        "address": read.text,
+        "name": name,
+        "role": role,
+        "password_hash": hash_password(password, read.text),
+    }
     insert = sqlite.insert if is_sqlite() else postgresql.insert
     added: Editor | None = db.session.scalar(
         insert(Editor)
-        .values(
-            address=read.text,
-            address_key=read.key,
-            name="",
-            role=role,
-            password_hash=_hash(password),
-            created_at=now,
+        .values(**values, address_key=read.key, created_at=now)
+        .on_conflict_do_update(
+            index_elements=[Editor.address_key],
+            set_=values | {"ended_at": None, "totp_secret": None, "totp_step": None},
+            where=Editor.ended_at.is_not(None),
         )
-        .on_conflict_do_nothing(index_elements=[Editor.address_key])
-        .returning(Editor)
+        .returning(Editor),
+        execution_options={"populate_existing": True},
     )
     if added is None:
         raise EditorExists(read.text)
@@ -86,45 +94,13 @@ def add_editor(address: str, role: Role, password: str, *, now: datetime) -> Edi
 
 def change_password(editor: Editor, password: str) -> None:
     """Set the password anew and end the editor's sessions; raises `WeakPassword`."""
-    editor.password_hash = _hash(password)
-    end_sessions(editor)
-
-
-def open_session(editor: Editor, browser: str, *, now: datetime) -> str:
-    """Log an editor in; gives the key for the cookie, which is kept nowhere else."""
-    key = secrets.token_urlsafe(SESSION_KEY_BYTES)
-    db.session.add(
-        EditorSession(
-            editor_id=editor.id,
-            key_hash=_hash_of(key),
-            browser=browser,
-            started_at=now,
-            seen_at=now,
-            proved_at=now,
-        )
-    )
-    editor.last_login_at = now
-    db.session.flush()
-    return key
-
-
-def session_of(key: str, *, now: datetime) -> EditorSession | None:
-    """The session that a cookie is the key to, unless it has been ended or has grown too old."""
-    return db.session.scalar(
-        select(EditorSession).where(
-            EditorSession.key_hash == _hash_of(key), EditorSession.started_at > now - SESSION_LIFE
-        )
-    )
-
-
-def end_sessions(editor: Editor) -> None:
-    """Log an editor out wherever they are logged in."""
-    db.session.execute(delete(EditorSession).where(EditorSession.editor_id == editor.id))
+    editor.password_hash = hash_password(password, editor.address)
+    end_sessions(editor.id)
 
 
 def check_password(address: str, password: str) -> Editor | None:
     """The editor with this address and password, or nobody; it takes as long either way."""
-    editor = _editor_at(address)
+    editor = editor_at(address)
     nobodys_hash = _nobodys_hash()
     try:
         hasher.verify(editor.password_hash if editor else nobodys_hash, _normal(password))
@@ -139,7 +115,8 @@ def _nobodys_hash() -> str:
     return hasher.hash(secrets.token_urlsafe())
 
 
-def _editor_at(address: str) -> Editor | None:
+def editor_at(address: str) -> Editor | None:
+    """Who works at the desk under an address, however it is written."""
     try:
         key = parse_address(address).key
     except BadAddress:
@@ -149,18 +126,16 @@ def _editor_at(address: str) -> Editor | None:
     )
 
 
-def _hash(password: str) -> str:
+def hash_password(password: str, address: str) -> str:
+    """What is kept of a password; raises `WeakPassword`."""
     password = _normal(password)
     if len(password) < SHORTEST_PASSWORD:
-        raise WeakPassword
+        raise WeakPassword(Flaw.SHORT)
+    if address.casefold() in password.casefold():
+        raise WeakPassword(Flaw.GUESSED)
     return hasher.hash(password)
 
 
 def _normal(password: str) -> str:
     """The same password however a keyboard composes its letters."""
     return unicodedata.normalize("NFKC", password)
-
-
-def _hash_of(key: str) -> bytes:
-    """What is kept of a key that is random enough to need no salt."""
-    return hashlib.sha256(key.encode()).digest()

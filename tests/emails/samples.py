@@ -18,6 +18,9 @@ MAILS = (
     "address_changed",
     "alarm",
     "attack",
+    "invitation",
+    "password_reset",
+    "account",
     "issue",
 )
 # Tokens hold hyphens, where a careless wrapping breaks them.
@@ -25,6 +28,8 @@ UNSUBSCRIBE_URL = f"{SITE}/unsubscribe/{'u-' * 24}"
 PREFERENCES_URL = f"{SITE}/preferences/{'p-' * 24}"
 CONFIRM_URL = f"{SITE}/confirm/{'c-' * 24}"
 NEVER_AGAIN_URL = f"{SITE}/never-again/{'n-' * 24}"
+INVITATION_URL = f"{SITE}/desk/invitation/{'i-' * 24}"
+RESET_URL = f"{SITE}/desk/reset/{'r-' * 24}"
 NEW_ADDRESS_URL = f"{SITE}/new-address/{'a-' * 24}"
 
 PUBLICATIONS = {
@@ -360,6 +365,14 @@ def context_of(name: str, language: str) -> dict[str, Any]:
             "scheduled_at": datetime(2017, 8, 15, 4, 30, tzinfo=UTC),
             "desk_url": f"{SITE}/desk/issues/87",
         },
+        "invitation": {
+            "invited_by": "Amal Haddad",
+            "role": "author",
+            "accept_url": INVITATION_URL,
+            "valid_days": 7,
+        },
+        "password_reset": {"reset_url": RESET_URL},
+        "account": {"news": "password_changed", "forgot_url": f"{SITE}/desk/forgot"},
         "attack": {"because": ATTACK[language], "until": datetime(2017, 8, 15, 5, 30, tzinfo=UTC)},
     }
     return contexts[name] | {"publication": PUBLICATIONS[language]}

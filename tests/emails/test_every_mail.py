@@ -36,6 +36,9 @@ READERS_LINKS = {
     "address_changed": set(),
     "alarm": set(),
     "attack": set(),
+    "invitation": set(),
+    "password_reset": set(),
+    "account": set(),
     "issue": {PREFERENCES_URL, UNSUBSCRIBE_URL},
 }
 HOSTILE = "<script>alert('&')</script>\"><b>{{ 7 * 7 }}"

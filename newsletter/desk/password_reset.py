@@ -1,0 +1,83 @@
+"""A new password for somebody who lost theirs, by a link in their mailbox."""
+
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, update
+
+from newsletter import audit
+from newsletter.database import db
+from newsletter.desk.door_mails import News, owe_to, password_reset_mail, tell
+from newsletter.desk.login import change_password, editor_at
+from newsletter.desk.models import Editor, PasswordReset
+from newsletter.errors import NewsletterError
+from newsletter.links import BrokenLink, Purpose
+from newsletter.notices.models import NoticeKind
+from newsletter.pages import links
+
+VALID_FOR = timedelta(hours=1)
+MOST_A_DAY = 3
+NONCE_BITS = 47
+
+
+class ExpiredReset(NewsletterError):
+    """The link was used, or is too old."""
+
+    page = "expired_reset"
+    status = 410
+
+    def __init__(self) -> None:
+        super().__init__("This link was used already or is too old.")
+
+
+def ask_for_reset(address: str, *, now: datetime) -> None:
+    """Owe a link to whoever works at the desk under this address, and nothing to others."""
+    editor = editor_at(address)
+    if editor is None or _asked_today(editor, now) >= MOST_A_DAY:
+        return
+    reset = PasswordReset(nonce=secrets.randbits(NONCE_BITS), editor_id=editor.id, asked_at=now)
+    db.session.add(reset)
+    db.session.flush()
+    owe_to(NoticeKind.PASSWORD_RESET, editor.address, password_reset_mail(reset), now=now)
+
+
+def find_reset(token: str, *, now: datetime) -> PasswordReset:
+    """The request that a link belongs to; raises `BrokenLink` and `ExpiredReset`."""
+    reset_id, nonce = links().read(Purpose.PASSWORD_RESET, token)
+    found = db.session.scalars(
+        select(PasswordReset)
+        .where(PasswordReset.id == reset_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if found is None or found.nonce != nonce:
+        raise BrokenLink("This link belongs to another request.")
+    editor = db.session.get_one(Editor, found.editor_id)
+    if found.used_at or editor.ended_at or found.asked_at <= now - VALID_FOR:
+        raise ExpiredReset
+    return found
+
+
+def reset_password(token: str, password: str, *, now: datetime) -> None:
+    """Set a new password and end all sessions; the second factor stays.
+
+    Every other link that was asked for is worth nothing any more. Raises `BrokenLink`,
+    `ExpiredReset` and `WeakPassword`.
+    """
+    reset = find_reset(token, now=now)
+    editor = db.session.get_one(Editor, reset.editor_id)
+    change_password(editor, password)
+    db.session.execute(
+        update(PasswordReset)
+        .where(PasswordReset.editor_id == editor.id, PasswordReset.used_at.is_(None))
+        .values(used_at=now)
+    )
+    tell(editor, News.PASSWORD_CHANGED, now=now)
+    audit.note(editor.address, "Chose a new password by a link in their mailbox.", now=now)
+
+
+def _asked_today(editor: Editor, now: datetime) -> int:
+    query = select(func.count()).where(
+        PasswordReset.editor_id == editor.id, PasswordReset.asked_at > now - timedelta(days=1)
+    )
+    return db.session.scalar(query) or 0
