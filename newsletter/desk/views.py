@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Response, abort, flash, redirect, render_template, request, url_for
+from flask import Response, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.database import transaction
-from newsletter.delivery.progress import full_progress
-from newsletter.delivery.samples import samples
 from newsletter.desk.door import may_send, pages
-from newsletter.desk.lookup import ISSUE, find_issue, now
+from newsletter.desk.lookup import now
 from newsletter.issues.changes import FrozenIssue
 from newsletter.issues.editing import DuplicateIssue, OtherDate, import_issue
 from newsletter.issues.issue_file import BadIssueFile, Problem
@@ -59,19 +57,6 @@ def take_file() -> AnyResponse:
         return _file_refused(error.status, str(error), filename=file.filename)
     flash(gettext("The file is in. This is the issue as it stands now."))
     return redirect(url_for("desk.issue", number=issue.number), 303)
-
-
-@pages.get(ISSUE + "/progress")
-def progress_now(number: int) -> str:
-    """The part of an issue's page that moves while it is being sent."""
-    issue = find_issue(number)
-    if not issue.is_public:
-        abort(404)
-    return render_template(
-        "desk/_progress.html",
-        progress=full_progress(issue.id, now=now()),
-        samples=samples(issue.id),
-    )
 
 
 def _file_refused(status: int, sentence: str = "", **facts: object) -> Response:
