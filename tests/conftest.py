@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings as hypothesis
@@ -22,6 +23,7 @@ from werkzeug.routing import Rule
 
 from newsletter import create_app
 from newsletter.database import Base, db, transaction
+from newsletter.desk import login
 from newsletter.issues.sections import create_standard_sections
 from newsletter.operation import upgrade_database
 from newsletter.settings import Settings, load_settings
@@ -154,6 +156,15 @@ def app(settings: Settings, compiled_templates: FileSystemBytecodeCache) -> Iter
         yield app
         db.session.remove()
         db.engine.dispose()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def full_cost() -> Iterator[PasswordHasher]:
+    """Passwords of the tests are hashed at the lowest cost; this is the hasher of the product."""
+    product = login.hasher
+    login.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    yield product
+    login.hasher = product
 
 
 @pytest.fixture
