@@ -16,9 +16,7 @@ MEANINGS = {
     "mail_from": translatable("Whom mails come from."),
     "contact": translatable("Whom readers can write to."),
     "postal_address": translatable("Stands at the foot of every mail."),
-    "default_language": translatable(
-        "The language of web addresses without one, and of the desk."
-    ),
+    "default_language": translatable("The language of web addresses without one, and of the desk."),
     "time_zone": translatable("For dates and times, here and in mails."),
     "list_id": translatable("What mail programs know the publication by. It must never change."),
     "bounce_domain": translatable("Where mail servers send back what they cannot deliver."),
@@ -38,9 +36,7 @@ MEANINGS = {
     "redis_url": translatable("Where workers hear what there is to do."),
     "instance_path": translatable("The folder for what the service keeps by itself."),
     "trusted_proxies": translatable("How many proxies stand in front of the web server."),
-    "secret_key": translatable(
-        "Signs every link; old keys stay, so that old links still work."
-    ),
+    "secret_key": translatable("Signs every link; old keys stay, so that old links still work."),
 }
 
 TRIAL = translatable(

@@ -34,7 +34,8 @@ def owed() -> dict[str, EmailMessage]:
     notices = db.session.scalars(select(Notice)).all()
     assert all(notice.kind is NoticeKind.ISSUE_TEST for notice in notices)
     return {
-        n.recipient: message_from_bytes(n.message or b"", policy=policy.default) for n in notices
+        n.recipient or "": message_from_bytes(n.message or b"", policy=policy.default)
+        for n in notices
     }
 
 

@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.datastructures import Headers
 
 from newsletter.archive.keeping import LONGEST_KEY, Page, Shelf
 from newsletter.database import db, transaction
@@ -82,10 +83,10 @@ def test_the_longest_unused_page_makes_room():
     stamp = (1,)
     shelf.find("/", stamp)
     for path in ("/a", "/b", "/c"):
-        shelf.put(path, stamp, Page(b"0123456789", None))
+        shelf.put(path, stamp, Page(b"0123456789", Headers()))
     shelf.find("/a", stamp)
 
-    shelf.put("/d", stamp, Page(b"0123456789", None))
+    shelf.put("/d", stamp, Page(b"0123456789", Headers()))
 
     found = [path for path in ("/a", "/b", "/c", "/d") if shelf.find(path, stamp)]
     assert found == ["/a", "/c", "/d"]
@@ -94,8 +95,8 @@ def test_the_longest_unused_page_makes_room():
 def test_what_is_too_large_or_has_an_endless_address_is_not_kept():
     shelf = Shelf(room=30)
     shelf.find("/", (1,))
-    shelf.put("/large", (1,), Page(b"0" * 31, None))
-    shelf.put("/" * (LONGEST_KEY + 1), (1,), Page(b"0", None))
+    shelf.put("/large", (1,), Page(b"0" * 31, Headers()))
+    shelf.put("/" * (LONGEST_KEY + 1), (1,), Page(b"0", Headers()))
 
     assert shelf.find("/large", (1,)) is None
     assert shelf.find("/" * (LONGEST_KEY + 1), (1,)) is None
@@ -105,6 +106,6 @@ def test_a_page_made_of_the_archive_as_it_was_is_not_kept_for_the_archive_as_it_
     shelf = Shelf()
     shelf.find("/", (2,))
 
-    shelf.put("/", (1,), Page(b"old", None))
+    shelf.put("/", (1,), Page(b"old", Headers()))
 
     assert shelf.find("/", (2,)) is None
