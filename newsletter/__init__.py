@@ -34,6 +34,7 @@ from newsletter.desk import plan_views as _plan_views  # noqa: F401  # adds its 
 from newsletter.desk import preview_views as _preview_views  # noqa: F401  # adds its pages
 from newsletter.desk import progress_views as _progress_views  # noqa: F401  # adds its page
 from newsletter.desk import proof_views as _proof_views  # noqa: F401  # adds its pages
+from newsletter.desk import report_views as _report_views  # noqa: F401  # adds its pages
 from newsletter.desk import revision_views as _revision_views  # noqa: F401  # adds its pages
 from newsletter.desk import section_views as _section_views  # noqa: F401  # adds its pages
 from newsletter.desk import sending as _desk_sending  # noqa: F401  # adds its pages

@@ -39,6 +39,7 @@ QUEUES = {
     "desk.check_links": UPKEEP,
     "delivery.sweep_notices": UPKEEP,
     "delivery.forget_notices": UPKEEP,
+    "delivery.count_reports": UPKEEP,
 }
 CLOCK = {
     "delivery.sweep_issues": timedelta(seconds=5),
@@ -53,6 +54,7 @@ CLOCK = {
     "subscribers.forget_unconfirmed": timedelta(hours=1),
     "subscribers.forget_late_words": timedelta(hours=1),
     "delivery.forget_notices": timedelta(hours=1),
+    "delivery.count_reports": timedelta(minutes=1),
 }
 
 NO_ANSWER = (OperationalError, RedisError, OSError)

@@ -9,7 +9,7 @@ from flask import current_app
 
 from newsletter.background import ISSUES, NOTICES, hint, waiting
 from newsletter.database import transaction
-from newsletter.delivery import doubts, notices, sending, start, sweep
+from newsletter.delivery import doubts, notices, report, sending, start, sweep
 from newsletter.delivery.fleet import Fleet, fleet_of
 from newsletter.delivery.samples import take_samples
 from newsletter.pages import settings
@@ -80,6 +80,16 @@ def forget_notices() -> None:
     """Delete what is too old to count."""
     with transaction():
         notices.forget_notices(now=now())
+
+
+@shared_task(name="delivery.count_reports")
+def count_reports() -> None:
+    """Count what became of the issues that are done, each while nobody waits for it."""
+    for issue_id in report.issues_to_count(now=now()):
+        counted_at = now()
+        lines = report.count_lines(issue_id)
+        with transaction():
+            report.keep_lines(issue_id, lines, now=counted_at)
 
 
 def now() -> datetime:

@@ -1,0 +1,180 @@
+"""What the desk tells of an issue that went out: what became of it, and beside earlier ones."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, func, select
+from sqlalchemy.orm import selectinload
+
+from newsletter.database import db
+from newsletter.delivery.answers import without_readers
+from newsletter.delivery.models import DeliveryState, ReportLine, Tally
+from newsletter.delivery.report import Dimension
+from newsletter.desk.charts import per_thousand
+from newsletter.issues.lifecycle import IssueState
+from newsletter.issues.models import Issue
+from newsletter.subscribers.leaving_views import REASONS
+from newsletter.subscribers.models import ConsentEvent, ConsentKind, Suppression, SuppressionReason
+
+BESIDE = 12  # issues in a chart
+MOST_WORDS = 100  # of readers, shown at a time
+_GIVEN = re.compile(rf"({'|'.join(REASONS)})(?:: |$)", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An issue that went out, in numbers; bounces are None until they are counted."""
+
+    issue: Issue
+    counts: dict[DeliveryState, int]
+    unsubscribed: int
+    complaints: int
+    bounced: int | None
+    counted_at: datetime | None
+
+    @property
+    def total(self) -> int:
+        """How many readers it was for."""
+        return sum(self.counts.values())
+
+    @property
+    def sent(self) -> int:
+        """How many the mail server took."""
+        return self.counts[DeliveryState.SENT]
+
+    @property
+    def lost(self) -> float | None:
+        """How many of a thousand did not get it, as far as anybody knows."""
+        wrong = self.counts[DeliveryState.FAILED] + (self.bounced or 0)
+        return per_thousand(wrong, self.total)
+
+    @property
+    def left(self) -> float | None:
+        """How many of a thousand who got it left by it."""
+        return per_thousand(self.unsubscribed, self.sent)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more goes out."""
+        return self.issue.state in {IssueState.SENT, IssueState.CANCELLED}
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why readers left by an issue: what they ticked, and what they wrote, no address in it."""
+
+    ticked: dict[str, int]
+    silent: int
+    words: list[str]
+
+    @property
+    def total(self) -> int:
+        """How many left."""
+        return sum(self.ticked.values()) + self.silent
+
+
+def outcomes(*, until: datetime | None = None, most: int = BESIDE) -> list[Outcome]:
+    """The issues that went out last, the latest first; up to one whose sending began then."""
+    issues = list(_issues(until, most))
+    left = _unsubscribed([issue.id for issue, *_ in issues])
+    complained = _complaints(issues[-1][0].sending_started_at) if issues else Counter()
+    return [
+        Outcome(
+            issue=issue,
+            counts={
+                state: int(count or 0) for state, count in zip(DeliveryState, sums, strict=True)
+            },
+            unsubscribed=left[issue.id],
+            complaints=complained[issue.sending_started_at],
+            bounced=bounced,
+            counted_at=counted_at,
+        )
+        for issue, bounced, counted_at, *sums in issues
+    ]
+
+
+def usual(values: Sequence[float | None]) -> float | None:
+    """What is in the middle of those that are known."""
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def reasons(issue_id: int) -> Reasons:
+    """Why readers left by a link in this issue, as far as they said."""
+    rows = db.session.execute(
+        select(ConsentEvent.reason, func.count())
+        .where(ConsentEvent.issue_id == issue_id, ConsentEvent.kind == ConsentKind.UNSUBSCRIBED)
+        .group_by(ConsentEvent.reason)
+        .order_by(ConsentEvent.reason)
+    )
+    ticked, silent, words = Counter[str](), 0, []
+    for said, number in rows:
+        match = _GIVEN.match(said or "")
+        written = without_readers((said or "")[match.end() if match else 0 :])
+        if match or written:
+            ticked[match[1] if match else "other"] += number
+        else:
+            silent += number
+        if written:
+            words.append(written)
+    return Reasons({reason: ticked[reason] for reason in REASONS}, silent, words[:MOST_WORDS])
+
+
+def _issues(until: datetime | None, most: int) -> Iterable[Row[*tuple[Any, ...]]]:
+    sums = (
+        select(
+            Tally.issue_id,
+            *(func.sum(getattr(Tally, state)).label(state.value) for state in DeliveryState),
+        )
+        .group_by(Tally.issue_id)
+        .subquery()
+    )
+    whole: ColumnElement[bool] = and_(
+        ReportLine.issue_id == Issue.id, ReportLine.dimension == Dimension.ALL
+    )
+    query = (
+        select(
+            Issue,
+            ReportLine.bounced,
+            ReportLine.counted_at,
+            *(sums.c[state.value] for state in DeliveryState),
+        )
+        .outerjoin(sums, sums.c.issue_id == Issue.id)
+        .outerjoin(ReportLine, whole)
+        .where(Issue.sending_started_at.is_not(None))
+        .options(selectinload(Issue.subjects))
+        .order_by(Issue.sending_started_at.desc(), Issue.id.desc())
+        .limit(most)
+    )
+    if until is not None:
+        query = query.where(Issue.sending_started_at <= until)
+    return db.session.execute(query).all()
+
+
+def _unsubscribed(issue_ids: Sequence[int]) -> Counter[int | None]:
+    rows = db.session.execute(
+        select(ConsentEvent.issue_id, func.count())
+        .where(ConsentEvent.issue_id.in_(issue_ids), ConsentEvent.kind == ConsentKind.UNSUBSCRIBED)
+        .group_by(ConsentEvent.issue_id)
+    )
+    return Counter(dict(rows.all()))
+
+
+def _complaints(since: datetime | None) -> Counter[datetime | None]:
+    """Complaints by when the last issue before them began: they need not say which mail it was."""
+    began_before = (
+        select(func.max(Issue.sending_started_at))
+        .where(Issue.sending_started_at <= Suppression.suppressed_at)
+        .scalar_subquery()
+    )
+    rows = db.session.scalars(
+        select(began_before).where(
+            Suppression.reason == SuppressionReason.COMPLAINT, Suppression.suppressed_at >= since
+        )
+    )
+    return Counter(rows)
