@@ -111,7 +111,7 @@ class NameServer:
         rows = self.zone.get(name)
         if rows is None:
             below = any(other.endswith(f".{name}") for other in self.zone)
-            answer.set_rcode(0 if below else 3)
+            answer.set_rcode(dns.rcode.NOERROR if below else dns.rcode.NXDOMAIN)
             return answer
         records = [row.partition(" ")[2] for row in rows if row.startswith(f"{kind} ")]
         if records:

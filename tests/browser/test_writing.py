@@ -296,7 +296,7 @@ def test_who_lets_the_other_text_stand_goes_on_from_it(tab, somewhere_else):
 
 
 def test_a_web_server_that_is_killed_in_the_middle_of_saving_loses_no_word(tab, service):
-    killed = []
+    killed: list[bool] = []
 
     def kill(request):
         if request.method == "POST" and not killed:
@@ -374,7 +374,7 @@ def test_a_picture_that_is_dropped_stands_in_the_text_and_asks_for_its_words(wri
 
 def test_nobody_is_asked_to_stay_who_has_nothing_to_lose(writer, site):
     asked = []
-    writer.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    writer.on("dialog", lambda dialog: asked.append(dialog.type) or dialog.accept())
     write_on(writer, f" {TEXT}")
     is_saved(writer)
     writer.goto(f"{site}/desk/")
@@ -383,7 +383,7 @@ def test_nobody_is_asked_to_stay_who_has_nothing_to_lose(writer, site):
 
 def test_who_leaves_before_their_words_are_saved_is_asked(tab, site):
     asked = []
-    tab.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    tab.on("dialog", lambda dialog: asked.append(dialog.type) or dialog.accept())
     tab.context.set_offline(True)
     write_on(tab, f" {TEXT}")
     tab.context.set_offline(False)

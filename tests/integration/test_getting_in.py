@@ -36,11 +36,11 @@ def mails(kind: NoticeKind) -> list[str]:
         query = select(Notice).where(Notice.kind == kind).order_by(Notice.id)
         rows = db.session.scalars(query.execution_options(populate_existing=True)).all()
     read = [message_from_bytes(row.message or b"", policy=policy.default) for row in rows]
-    return [mail.get_body(("plain",)).get_content() for mail in read]
+    return [str(body.get_content()) for mail in read if (body := mail.get_body(("plain",)))]
 
 
 def path_in(mail: str) -> str:
-    return piece(r"(/desk/(?:invitation|reset)/\S+)", mail)
+    return str(piece(r"(/desk/(?:invitation|reset)/\S+)", mail))
 
 
 def invited(admin, role="author") -> str:

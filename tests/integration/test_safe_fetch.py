@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,12 @@ def fetch(name_server):
 
     def start(url: str, *allowed: WebServer, **changes):
         ports = frozenset({80, *(server.port for server in allowed)})
-        values = {"step": 0.5, "in_all": 1.5, "may_reach": is_public_or_ours, "ports": ports}
+        values: dict[str, Any] = {
+            "step": 0.5,
+            "in_all": 1.5,
+            "may_reach": is_public_or_ours,
+            "ports": ports,
+        }
         return Fetcher(resolver=name_server.resolver, **values | changes).try_address(url)
 
     return start
@@ -179,10 +185,10 @@ def test_a_redirect_is_followed_and_vetted_anew(serve, fetch, name_server):
         ("http://site.example/" + "x" * 9000, Fault.MISREAD),
     ):
         server = serve(say(302, f"Location: {onward}"))
-        ports = {"ports": frozenset({server.port, end.port, 80, 443})}
+        ports = frozenset({server.port, end.port, 80, 443})
         with pytest.raises(Unopenable) as error:
             Fetcher(
-                resolver=name_server.resolver, may_reach=is_public_or_ours, step=1, **ports
+                resolver=name_server.resolver, may_reach=is_public_or_ours, step=1, ports=ports
             ).try_address(url_of(server))
         assert error.value.fault is fault, onward
 
@@ -257,7 +263,7 @@ def test_whatever_a_server_does_it_is_over_in_time(serve, fetch, before):
 
 
 def test_a_server_that_says_nothing_is_too_slow(serve, fetch):
-    server = serve(lambda _line, _request: bool(server.over.wait(30)))
+    server: WebServer = serve(lambda _line, _request: bool(server.over.wait(30)))
 
     assert refused(fetch, url_of(server), server) is Fault.SLOW
 
@@ -301,7 +307,7 @@ def test_what_is_no_answer_of_a_web_server_is_said(serve, fetch, answer):
 
 
 def test_of_an_endless_page_only_the_beginning_is_read(serve, fetch):
-    sent = []
+    sent: list[int] = []
 
     def script(line: socket.socket, request: bytes) -> None:
         if request.startswith(b"HEAD"):
@@ -364,10 +370,10 @@ def secure(serve, folder) -> WebServer:
     """A server with the certificate of `site.example`, which writes down the name asked for."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "site.pem", folder / "site.key")
-    asked = []
+    asked: list[str | None] = []
     context.sni_callback = lambda _socket, name, _context: asked.append(name)
     server: WebServer = serve(say(200), context)
-    server.asked = asked
+    server.asked = asked  # type: ignore[attr-defined]  # for the one test that looks at it
     return server
 
 
@@ -392,7 +398,7 @@ def test_a_certificate_for_another_name_or_of_nobody_is_said(secure, fetch, fold
 
 
 def test_a_handshake_that_never_ends_is_over_in_time(serve, fetch):
-    server = serve(lambda line, _request: drip(line, server.over, b"\x16"))
+    server: WebServer = serve(lambda line, _request: drip(line, server.over, b"\x16"))
 
     assert refused(fetch, url_of(server, scheme="https"), server) in {
         Fault.SLOW,

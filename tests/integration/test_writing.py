@@ -46,6 +46,13 @@ def said(place):
     return list(db.session.scalars(query.where(ArticleRevision.section_id == place.section_id)))
 
 
+def kept_as(place, version):
+    """The revision that a text was kept as."""
+    found = revisions.find(place, version or 0)
+    assert found
+    return found
+
+
 def stands(place):
     return writing.standing_at(place).words.body
 
@@ -95,7 +102,7 @@ def test_a_second_text_on_the_same_version_changes_nothing_and_is_kept(place):
     assert outcome.standing.words.body == stands(place) == "Anna's words."
     assert outcome.standing.by == ANNA
     assert said(place) == [CAME_IN, "Anna's words.", "Bilal's words."]
-    kept = revisions.find(place, outcome.kept)
+    kept = kept_as(place, outcome.kept)
     assert (kept.body, kept.written_by) == ("Bilal's words.", BILAL)
 
 
@@ -183,7 +190,7 @@ def test_an_issue_that_is_under_way_keeps_its_text_and_what_was_typed_too_late(p
 
     assert isinstance(outcome, Frozen)
     assert stands(place) == CAME_IN
-    assert revisions.find(place, outcome.kept).body == "Too late."
+    assert kept_as(place, outcome.kept).body == "Too late."
 
 
 def test_of_many_who_save_at_once_one_wins_and_every_text_is_kept(app, place):

@@ -2,12 +2,12 @@
 
 import re
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from newsletter.issues import markup
 from newsletter.issues.export import write_issue_file
 from newsletter.issues.front_matter import LONGEST_TITLE
 from newsletter.issues.issue_file import (
@@ -17,6 +17,7 @@ from newsletter.issues.issue_file import (
     read_issue_file,
     section_key,
 )
+from newsletter.issues.markdown import UnreadableMarkup
 from newsletter.issues.revisions import Words
 from newsletter.issues.subjects import Lines
 
@@ -36,7 +37,7 @@ BODIES = st.one_of(st.text(), st.lists(st.one_of(PIECES, LINES)).map("".join))
 
 
 def issue(**changes):
-    facts = {
+    facts: dict[str, Any] = {
         "number": 87,
         "date": date(2017, 8, 15),
         "language": "en",
@@ -102,7 +103,7 @@ def test_bodies_come_back_and_look_as_they_did(one, other):
     for body in bodies:
         try:
             looks.append(look(body))
-        except markup.UnreadableMarkup:
+        except UnreadableMarkup:
             return  # no file holds it: preflight has said so
 
     back = there_and_back(issue(articles=tuple(articles)))

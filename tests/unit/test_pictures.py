@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from io import BytesIO
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -93,7 +94,8 @@ def test_nothing_that_a_camera_or_a_program_wrote_into_it_goes_on(kind):
     exif.get_ifd(0x8825)[2] = (32.0, 45.0, 9.0)  # where it was
     words = PngImagePlugin.PngInfo()
     words.add_text("Author", "Secret Author")
-    more = {"PNG": {"pnginfo": words}, "JPEG": {"comment": b"Secret Comment"}}.get(kind, {})
+    more: dict[str, Any] = {"PNG": {"pnginfo": words}, "JPEG": {"comment": b"Secret Comment"}}
+    more = more.get(kind, {})
     data = file(photograph(), kind, exif=exif, xmp=b"<x>Secret Place</x>", **more)
     assert b"Secret" in data
 
@@ -107,6 +109,7 @@ def test_a_picture_with_a_profile_of_its_own_keeps_its_colours():
     image = Image.new("LAB", (50, 50), (160, 190, 190)).convert("LAB")
     lab = ImageCms.createProfile("LAB")
     red = ImageCms.profileToProfile(image, lab, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    assert red
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
     for given_profile in (profile, b"no profile"):
