@@ -372,9 +372,15 @@ def test_a_picture_that_is_dropped_stands_in_the_text_and_asks_for_its_words(wri
     assert "![The road to Derna](http" in stored(writer, writer.url)
 
 
+def leave(dialog, asked):
+    """Go in spite of what a page asks, and write down what kind of question it was."""
+    asked.append(dialog.type)
+    dialog.accept()
+
+
 def test_nobody_is_asked_to_stay_who_has_nothing_to_lose(writer, site):
     asked = []
-    writer.on("dialog", lambda dialog: asked.append(dialog.type) or dialog.accept())
+    writer.on("dialog", lambda dialog: leave(dialog, asked))
     write_on(writer, f" {TEXT}")
     is_saved(writer)
     writer.goto(f"{site}/desk/")
@@ -383,7 +389,7 @@ def test_nobody_is_asked_to_stay_who_has_nothing_to_lose(writer, site):
 
 def test_who_leaves_before_their_words_are_saved_is_asked(tab, site):
     asked = []
-    tab.on("dialog", lambda dialog: asked.append(dialog.type) or dialog.accept())
+    tab.on("dialog", lambda dialog: leave(dialog, asked))
     tab.context.set_offline(True)
     write_on(tab, f" {TEXT}")
     tab.context.set_offline(False)

@@ -18,6 +18,7 @@ from newsletter.issues.issue_file import (
     section_key,
 )
 from newsletter.issues.markdown import UnreadableMarkup
+from newsletter.issues.markup import to_html
 from newsletter.issues.revisions import Words
 from newsletter.issues.subjects import Lines
 
@@ -117,7 +118,7 @@ def test_bodies_come_back_and_look_as_they_did(one, other):
 
 
 def look(body):
-    html = str(markup.to_html(body, anchor="a", direction="ltr", images_under="https://x.example"))
+    html = str(to_html(body, anchor="a", direction="ltr", images_under="https://x.example"))
     return re.sub("-{3,}", "---", html).replace("\n</code>", "</code>")
 
 
