@@ -379,7 +379,7 @@ def leave(dialog, asked):
 
 
 def test_nobody_is_asked_to_stay_who_has_nothing_to_lose(writer, site):
-    asked = []
+    asked: list[str] = []
     writer.on("dialog", lambda dialog: leave(dialog, asked))
     write_on(writer, f" {TEXT}")
     is_saved(writer)
@@ -388,7 +388,7 @@ def test_nobody_is_asked_to_stay_who_has_nothing_to_lose(writer, site):
 
 
 def test_who_leaves_before_their_words_are_saved_is_asked(tab, site):
-    asked = []
+    asked: list[str] = []
     tab.on("dialog", lambda dialog: leave(dialog, asked))
     tab.context.set_offline(True)
     write_on(tab, f" {TEXT}")
