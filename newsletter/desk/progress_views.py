@@ -1,10 +1,14 @@
 """The part of an issue's page that moves while it is being sent, for itself."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from flask import Response, abort, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.delivery.progress import full_progress
-from newsletter.delivery.samples import samples
+from newsletter.delivery.samples import Sample, samples
+from newsletter.desk import charts
 from newsletter.desk.door import pages
 from newsletter.desk.lookup import ISSUE, find_issue, now
 
@@ -23,3 +27,9 @@ def progress_now(number: int) -> AnyResponse:
     answer = Response(block)
     answer.add_etag()
     return answer.make_conditional(request)
+
+
+@pages.app_template_filter("paces")
+def paces(of: Sequence[Sample], started_at: datetime) -> list[charts.Pace]:
+    """How fast an issue went from its start to the last sample."""
+    return charts.paces(of, started_at)

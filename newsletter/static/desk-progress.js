@@ -1,4 +1,5 @@
-// Shows how an issue is going as long as it is being sent; without it the page has a link.
+// Shows how an issue is going as long as it is being sent and somebody looks; without it the page
+// has a link.
 
 const EVERY = 2000; // ms
 const STALLED_AFTER = 30_000; // ms without a change
@@ -8,6 +9,8 @@ const announcement = section.querySelector("[data-announce]");
 const stalled = section.querySelector("[data-stalled]");
 let block = section.querySelector(".live");
 let changedAt = Date.now();
+let etag = "";
+let timer;
 
 const settled = (of) => of.querySelector("[data-settled]").textContent;
 
@@ -18,6 +21,7 @@ function show(html) {
   if (fresh.dataset.state !== "sending") return location.reload(); // the page has words for that
   if (settled(fresh) !== settled(block)) changedAt = Date.now();
   announce(fresh);
+  showWaysOut(fresh.dataset);
   if (!getSelection().isCollapsed) return; // somebody is copying from the page
   block.replaceWith(fresh);
   block = fresh;
@@ -29,16 +33,34 @@ function announce(fresh) {
   announcement.textContent = fresh.querySelector(".sum").textContent;
 }
 
+// What can be done about failures and doubts, as soon as there are any; links stay where they are.
+function showWaysOut(facts) {
+  section.querySelector("[data-wrong]").hidden = !("failed" in facts || "doubts" in facts);
+  for (const kind of ["failed", "doubts"]) {
+    const link = section.querySelector(`[data-wrong-${kind}]`);
+    if (link) link.hidden = !(kind in facts);
+  }
+}
+
 async function poll() {
+  clearTimeout(timer);
+  if (document.hidden) return; // nobody looks: it goes on when somebody does
   try {
-    const answer = await fetch(section.dataset.source);
+    const answer = await fetch(section.dataset.source, { headers: { "If-None-Match": etag } });
     if (answer.redirected) return location.reload(); // the session is over: log in again
-    if (answer.ok) show(await answer.text());
+    if (answer.ok) {
+      etag = answer.headers.get("ETag");
+      show(await answer.text());
+    }
   } catch (error) {
     console.info("nothing new this time", error); // the network is away: the next one will do
   }
   stalled.hidden = Date.now() - changedAt < STALLED_AFTER;
-  setTimeout(poll, EVERY);
+  clearTimeout(timer);
+  timer = setTimeout(poll, EVERY);
 }
 
-if (block.dataset.state === "sending") setTimeout(poll, EVERY);
+if (block.dataset.state === "sending") {
+  timer = setTimeout(poll, EVERY);
+  document.addEventListener("visibilitychange", poll);
+}

@@ -134,3 +134,44 @@ def test_strangers_see_nothing_of_it(app):
 
     assert answer.status_code == 303
     assert "/desk/login" in answer.headers["Location"]
+
+
+def test_the_pace_is_drawn_as_time_went_by(app):
+    sending()
+
+    block = at_the_desk(app).get(BLOCK).text
+
+    assert "The pace as time went by: at most 4 messages a second" in words(block)
+    assert 'viewBox="0 0 40 100"' in block
+
+
+def test_a_page_that_shows_just_this_is_sent_nothing(app):
+    issue = sending()
+    with transaction():
+        steering.pause(issue.id, who="anna", now=issue.sending_started_at)
+    desk = at_the_desk(app)
+    known = {"If-None-Match": desk.get(BLOCK).headers["ETag"]}
+
+    unchanged = desk.get(BLOCK, headers=known)
+    with transaction():
+        db.session.get_one(Tally, (issue.id, 1)).failed = 1
+    changed = desk.get(BLOCK, headers=known)
+
+    assert (unchanged.status_code, unchanged.data) == (304, b"")
+    assert changed.status_code == 200
+    assert "data-failed" in changed.text
+
+
+def test_what_to_do_about_failures_shows_itself_when_there_are_some(app):
+    issue = sending()
+    desk = at_the_desk(app)
+    before = desk.get("/desk/issues/87").text
+    with transaction():
+        db.session.get_one(Tally, (issue.id, 1)).failed = 1
+    after = desk.get("/desk/issues/87").text
+
+    assert "data-wrong hidden" in before
+    assert "data-wrong-failed hidden" in before
+    assert "data-wrong hidden" not in after
+    assert "data-wrong-failed>" in after
+    assert "data-wrong-doubts hidden" in after
