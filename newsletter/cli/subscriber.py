@@ -1,8 +1,12 @@
 """`newsletter subscriber`: who reads us, in and out by file, and one by one."""
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from threading import Event
 
 import click
 
@@ -107,22 +111,36 @@ def erase(address: str) -> None:
 def _import(path: Path) -> ImportReport:
     data = path.read_bytes()
     incoming = Import(path.name, now=now())
-    kept = 0
-    try:
-        with click.progressbar(
-            length=data.count(b"\n"), label=f"Reading {path.name}", file=sys.stderr
-        ) as bar:
-            for chunk in in_chunks(read_lines(BytesIO(data))):
-                with transaction():
-                    incoming.take(chunk)
-                kept = incoming.report.imported + incoming.report.invited
-                bar.update(len(chunk))
+    label = f"Reading {path.name}"
+    with (
+        _interruptions() as interrupted,
+        click.progressbar(length=data.count(b"\n"), label=label, file=sys.stderr) as bar,
+    ):
+        for chunk in in_chunks(read_lines(BytesIO(data))):
+            with transaction():
+                incoming.take(chunk)
+            bar.update(len(chunk))
+            if interrupted.is_set():
+                break
+        else:
             bar.update(data.count(b"\n") - bar.pos)  # lines that are no subscriber's
-    except KeyboardInterrupt as error:
+    if interrupted.is_set():
+        kept = incoming.report.imported + incoming.report.invited
         raise Interrupted(
             f"interrupted; {kept} were kept, and are passed over if the file is imported again"
-        ) from error
+        )
     return incoming.report
+
+
+@contextmanager
+def _interruptions() -> Iterator[Event]:
+    """Let Ctrl-C be noticed between two chunks, so that what it says of them is true."""
+    noticed = Event()
+    before = signal.signal(signal.SIGINT, lambda *_: noticed.set())
+    try:
+        yield noticed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _find(address: str) -> Subscriber:

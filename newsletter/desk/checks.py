@@ -141,10 +141,11 @@ def _readers_far_off(issue: Issue, audience: Audience) -> Iterator[Finding]:
         return
     columns = [func.sum(getattr(Tally, state)) for state in DeliveryState]
     total = sum(columns[1:], columns[0])
-    before = db.session.scalar(
+    found = db.session.scalar(
         select(total).join(Issue, Issue.id == Tally.issue_id).where(Issue.number == last)
     )
-    if before and before >= FEW and abs(audience.total - before) > FAR_OFF * before:
+    before = int(found or 0)  # PostgreSQL sums to a decimal
+    if before >= FEW and abs(audience.total - before) > FAR_OFF * before:
         yield Finding(
             "audience",
             translatable("%(readers)s readers would get it; issue %(last)s went to %(before)s."),

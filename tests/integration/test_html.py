@@ -52,7 +52,7 @@ PUBLIC = (
     "/subscribe/embed/code",
     "/manage",
 )
-NOT_HTML = {"feed", "section_feed", "choice_feed", "sitemap", "robots"}
+NOT_HTML = {"image", "feed", "section_feed", "choice_feed", "sitemap", "robots"}
 
 pytestmark = [
     pytest.mark.skipif(  # Java is no package of Python's; CI must bring it, and fails without

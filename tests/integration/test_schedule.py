@@ -198,7 +198,7 @@ def test_texts_are_frozen_until_it_is_taken_off_the_schedule(issue):
         import_issue(file, replace=True, now=NOON)
 
     assert as_it_is(issue).scheduled_at is None
-    assert acts(issue)[-1] == (ANNA, "Taken off the schedule.")
+    assert (ANNA, "Taken off the schedule.") in acts(issue)
 
 
 def test_what_is_under_way_is_neither_scheduled_nor_taken_off(issue):
