@@ -55,9 +55,8 @@ def sent(*, number=87, failed=(), began=None):
         db.session.execute(
             of_issue.where(Delivery.subscriber_id.in_(gone)).values(state=DeliveryState.FAILED)
         )
-        total = db.session.scalar(
-            select(func.count()).select_from(Delivery).where(Delivery.issue_id == issue.id)
-        )
+        of_it = select(func.count()).select_from(Delivery).where(Delivery.issue_id == issue.id)
+        total = db.session.scalar(of_it) or 0
         tally = db.session.get_one(Tally, (issue.id, 1))
         tally.queued, tally.sent, tally.failed = -total, total - len(failed), len(failed)
         issue.state, issue.completed_at = IssueState.SENT, began or datetime.now(UTC)
