@@ -1,4 +1,4 @@
-"""`make bench`: how fast an issue goes and the site answers, what that costs and compares to.
+"""`make bench`: how fast an issue goes and site and desk answer, what that costs and compares to.
 
 Tables on standard output, progress on standard error. Nothing about time is asserted; but a run
 that does not bring every message exactly once ends it.
@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from tests.performance.databases import Databases, Kind
+from tests.performance.desk import measure_desk
 from tests.performance.processes import machine
 from tests.performance.pushing import Run, Way, WrongCounts, measure, smtp_source
 from tests.performance.report import Results, report
@@ -23,9 +24,10 @@ from tests.performance.sink import NoCompiler, build
 from tests.performance.starting import editions, fan_out, send_by_worker
 from tests.performance.web import Archive, measure_web
 
-PARTS = ("engine", "senders", "delay", "fanout", "first", "editions", "memory", "web")
+PARTS = ("engine", "senders", "delay", "fanout", "first", "editions", "memory", "web", "desk")
 ENGINES = (Way.ENGINE_POSTGRESQL, Way.ENGINE_SQLITE)
 SIZES, CONNECTIONS, DELAYS = (10, 40), (1, 10, 50), (5, 20, 50)
+DESK_SECONDS = 5.0  # for each page, alone and together
 PER_CONNECTION = 100  # messages of a run with delays; smtplib needs four round trips for each
 MILLION = 1_000_000
 
@@ -117,6 +119,10 @@ class Bench:
         """Pages and signups, with the production server."""
         for kind in Kind:
             self.results.web.append(measure_web(kind, Archive(), self.databases, _say))
+
+    def desk(self) -> None:
+        """The pages that editors wait for, with a big issue on its way."""
+        self.results.desk = measure_desk(self.databases, self._many, DESK_SECONDS, _say)
 
     def _send(self, kind: Kind, readers: int) -> None:
         _say(f"a worker sends to {readers:,} readers, {kind}")

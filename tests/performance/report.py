@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from tests.performance.databases import Kind
+from tests.performance.desk import DeskResults, desk_table
 from tests.performance.pushing import ENGINES, Result, Run, Way
 from tests.performance.starting import Sent
 from tests.performance.tables import NONE, figure, table
@@ -24,6 +25,7 @@ class Results:
     sent: dict[tuple[Kind, int], Sent] = field(default_factory=dict)
     editions: float | None = None  # a second
     web: list[WebResults] = field(default_factory=list)
+    desk: DeskResults | None = None
 
     def find(self, way: Way, like: Run) -> Result | None:
         """How another way did in the same circumstances, with one sender."""
@@ -48,6 +50,8 @@ def report(results: Results, facts: Iterable[tuple[str, str]]) -> str:
     if others := list(_others(results)):
         parts.append("## Starting, rendering, memory\n\n" + table(("what", "measured"), others))
     parts += web_tables(results.web)
+    if results.desk:
+        parts.append(desk_table(results.desk))
     if goals := list(_goals(results)):
         parts.append("## Goals\n\n" + table(("what", "goal", "measured", ""), goals))
     return "\n\n".join(parts) + "\n"

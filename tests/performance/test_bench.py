@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from tests.performance.databases import Databases, Kind
+from tests.performance.desk import measure_desk
 from tests.performance.pushing import Result, Run, Way, measure, smtp_source
 from tests.performance.report import Results, report
 from tests.performance.starting import fan_out
@@ -59,6 +60,15 @@ def test_visitors_get_every_page_and_every_signup_is_written_down(kind, database
     text = report(Results(web=[web]), [])
     for what in ("issue page, any of the archive", "signup", "bare view"):
         assert f"| {what} " in text
+
+
+def test_an_editor_gets_every_page_of_the_desk(databases):
+    desk = measure_desk(databases, readers=500, seconds=0.2, say=print)
+
+    text = report(Results(desk=desk), [])
+    for what in ("this week", "writing", "its report", "the mail with unsaved words"):
+        assert f"| {what} " in text
+    assert "an issue on its way to 500 readers" in text
 
 
 def test_the_report_compares_what_was_measured_alike():
