@@ -8,11 +8,12 @@ import click
 from newsletter import audit
 from newsletter.cli.nouns import Noun, Refusal, now
 from newsletter.database import transaction
-from newsletter.desk import people
+from newsletter.desk import assignments, people
 from newsletter.desk.door_mails import News, tell
 from newsletter.desk.login import add_editor, change_password, editor_at
 from newsletter.desk.models import Editor, Role
 from newsletter.desk.second_factor import turn_off
+from newsletter.desk.sessions import end_sessions
 from newsletter.mail.addresses import parse_address
 
 PASSWORD_BYTES = 12
@@ -42,6 +43,7 @@ def add(address: str, role: str) -> None:
     made_up = password or secrets.token_urlsafe(PASSWORD_BYTES)
     with transaction():
         added = add_editor(address, Role(role), made_up, now=now())
+        audit.note(audit.COMMAND_LINE, f"Let {added.address} in as {role}.", now=now())
     click.echo(f"{added.address} may work at the desk now, as {added.role}.")
     if not password:
         click.echo(f"Password: {made_up}")
@@ -50,7 +52,7 @@ def add(address: str, role: str) -> None:
 @editor.verb
 def list_() -> None:
     """Who works at the desk, with their roles."""
-    for one in people.people():
+    for one in assignments.people():
         factor = "second factor on" if one.totp_secret else "no second factor"
         click.echo(f"{one.address}  {one.role}  {factor}")
 
@@ -87,6 +89,7 @@ def forget_second_factor(address: str) -> None:
     found = _known(address)
     with transaction():
         turn_off(found)
+        end_sessions(found.id)
         tell(found, News.SECOND_FACTOR_OFF, now=now())
         audit.note(audit.COMMAND_LINE, f"Forgot {found.address}'s second factor.", now=now())
     click.echo(f"{found.address} sets up a new second factor at their next login.")

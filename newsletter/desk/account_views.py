@@ -24,6 +24,7 @@ from newsletter.desk.door import (
     page_at_the_desk,
     pages,
     seconds_to_wait,
+    warn_owner,
 )
 from newsletter.desk.door_mails import News, tell
 from newsletter.desk.login import Flaw, WeakPassword, change_password, check_password
@@ -50,8 +51,10 @@ def account() -> str:
 @pages.post("/account/name")
 def change_name() -> AnyResponse:
     """Be called otherwise on the pages of the desk."""
+    editor, name = current_editor(), read_name()
     with transaction():
-        current_editor().name = read_name()
+        editor.name = name
+        audit.note(editor.address, f"Is called {editor.called} now.", now=now())
     flash(gettext("That is how the others see you now."))
     return redirect(url_for("desk.account"), 303)
 
@@ -82,8 +85,10 @@ def new_password() -> AnyResponse:
 @pages.post("/account/sessions/<int:session_id>/end")
 def end_one(session_id: int) -> AnyResponse:
     """Log out in another browser."""
+    editor = current_editor()
     with transaction():
-        end_session(current_editor().id, session_id)
+        end_session(editor.id, session_id)
+        audit.note(editor.address, "Logged out in another browser.", now=now())
     flash(gettext("That browser is logged out."))
     return redirect(url_for("desk.account"), 303)
 
@@ -91,8 +96,10 @@ def end_one(session_id: int) -> AnyResponse:
 @pages.post("/account/sessions/end")
 def end_others() -> AnyResponse:
     """Log out in all other browsers."""
+    editor = current_editor()
     with transaction():
-        end_sessions(current_editor().id, but=current_session().id)
+        end_sessions(editor.id, but=current_session().id)
+        audit.note(editor.address, "Logged out in all other browsers.", now=now())
     flash(gettext("All other browsers are logged out."))
     return redirect(url_for("desk.account"), 303)
 
@@ -111,6 +118,7 @@ def prove() -> AnyResponse:
     editor = current_editor()
     counted = f"code {editor.id}"
     if wait := seconds_to_wait(counted):
+        warn_owner(editor)  # who tries at codes has the password
         html = render_template("desk/second_factor.html", error=later(wait))
         return Response(html, 429, {"Retry-After": str(wait)})
     try:
@@ -159,6 +167,7 @@ def take_second_factor() -> AnyResponse:
         with transaction():
             codes = factor.set_up(editor, secret, _code(), now=now())
             current_session().proved_at = now()
+            end_sessions(editor.id, but=current_session().id)  # they began with less
             tell(editor, News.SECOND_FACTOR_SET_UP, now=now())
             audit.note(editor.address, "Set up their second factor.", now=now())
     except WrongCode:
@@ -210,8 +219,6 @@ def _with_password(act: Callable[[Editor], AnyResponse]) -> AnyResponse:
 def _turn_off(editor: Editor) -> AnyResponse:
     with transaction():
         factor.turn_off(editor)
-        if factor.is_required(editor):
-            current_session().proved_at = None
         end_sessions(editor.id, but=current_session().id)
         tell(editor, News.SECOND_FACTOR_OFF, now=now())
         audit.note(editor.address, "Turned their second factor off.", now=now())

@@ -72,7 +72,8 @@ def _tell_of_attacks(now: datetime) -> int:
 
 def _owe_all(mail: RenderedMail, now: datetime) -> int:
     """The same mail to every editor who may send, in the language of the publication."""
-    editors = list(db.session.scalars(select(Editor).where(Editor.role != Role.AUTHOR)))
+    may_send = select(Editor).where(Editor.role != Role.AUTHOR, Editor.ended_at.is_(None))
+    editors = list(db.session.scalars(may_send))
     language = settings().default_language
     for editor in editors:
         recipient = parse_address(editor.address).smtp

@@ -32,7 +32,13 @@ from newsletter.desk.door_mails import tell_of_tries
 from newsletter.desk.login import check_password, csrf, editor_at
 from newsletter.desk.menu import menu
 from newsletter.desk.models import Editor, EditorSession
-from newsletter.desk.sessions import SEEN_EVERY, end_session, open_session, session_of
+from newsletter.desk.sessions import (
+    SEEN_EVERY,
+    end_session,
+    note_seen,
+    open_session,
+    session_of,
+)
 from newsletter.desk.throttle import LoginLimits
 from newsletter.errors import NewsletterError
 from newsletter.pages import HEADERS, moment
@@ -115,20 +121,21 @@ def _where_to_first() -> str | None:
         here = request.full_path.rstrip("?") if request.method == "GET" else None
         return url_for("desk.login", next=here)
     _note_seen(current_session())
-    if current_session().proved_at:
-        return None
     has_one = current_editor().totp_secret is not None
+    is_enough = has_one or not second_factor.is_required(current_editor())
+    if current_session().proved_at and is_enough:
+        return None
     if request.endpoint in HALF_OPEN - (TO_SET_UP if has_one else TO_PROVE):
         return None
     return url_for("desk.second_factor" if has_one else "desk.set_up")
 
 
 def _note_seen(found: EditorSession) -> None:
-    """Keep to a few minutes when a session was last used, for the list of its owner."""
+    """Keep to the minute when a session was last used, for the list of its owner."""
     now = datetime.now(UTC)
     if now - found.seen_at > SEEN_EVERY:
         with transaction():
-            found.seen_at = now
+            note_seen(found.id, now=now)
 
 
 @pages.after_request
@@ -162,10 +169,7 @@ def log_in() -> AnyResponse:
     """Let an editor in, to the page they asked for; the same answer for whatever is wrong."""
     address, password = request.form.get("address", ""), request.form.get("password", "")
     if wait := seconds_to_wait(address):
-        with transaction():
-            if known := editor_at(address):
-                tell_of_tries(known, now=datetime.now(UTC))
-        hint("delivery.send_notices")
+        warn_owner(editor_at(address))
         return _ask_again(429, later(wait), {"Retry-After": str(wait)})
     editor = check_password(address, password[:LONGEST_PASSWORD])
     if editor is None:
@@ -233,6 +237,14 @@ def seconds_to_wait(account: str) -> int:
 def forget_tries(account: str) -> None:
     """Count anew for somebody who got in."""
     _limits().forget(account, request.remote_addr)
+
+
+def warn_owner(editor: Editor | None) -> None:
+    """Let somebody know that their account is tried at, if it is an account."""
+    if editor:
+        with transaction():
+            tell_of_tries(editor, now=datetime.now(UTC))
+    hint("delivery.send_notices")
 
 
 def _limits() -> LoginLimits:

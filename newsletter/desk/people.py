@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 
 from newsletter import audit
 from newsletter.database import db
@@ -21,19 +21,12 @@ class LastAdmin(NewsletterError):
         super().__init__("This is the last admin. Make somebody else an admin first.")
 
 
-def people() -> list[Editor]:
-    """Everybody who works at the desk, by name."""
-    query = select(Editor).where(Editor.ended_at.is_(None))
-    return sorted(db.session.scalars(query), key=lambda editor: editor.called.casefold())
-
-
 def change_role(editor_id: int, role: Role, *, who: str, now: datetime) -> Editor | None:
     """Let somebody do more, or less, from their next page on; raises `LastAdmin`."""
     editor = _hold(editor_id)
     if editor is None or editor.role is role:
         return editor
-    if editor.is_admin:
-        _check_other_admins(editor)
+    _check_other_admins(editor)
     audit.note(who, f"Made {editor.address} {role.value}, before {editor.role.value}.", now=now)
     editor.role = role
     return editor
@@ -44,8 +37,7 @@ def let_go(editor_id: int, *, who: str, now: datetime) -> Editor | None:
     editor = _hold(editor_id)
     if editor is None:
         return None
-    if editor.is_admin:
-        _check_other_admins(editor)
+    _check_other_admins(editor)
     editor.ended_at = now
     editor.totp_secret = editor.totp_step = None
     end_sessions(editor.id)
@@ -56,16 +48,24 @@ def let_go(editor_id: int, *, who: str, now: datetime) -> Editor | None:
 
 
 def _hold(editor_id: int) -> Editor | None:
-    """Somebody who works at the desk, ours until the transaction ends."""
-    query = select(Editor).where(Editor.id == editor_id, Editor.ended_at.is_(None))
-    return db.session.scalars(
-        query.with_for_update().execution_options(populate_existing=True)
-    ).one_or_none()
+    """Somebody who works at the desk, ours until the transaction ends.
+
+    The admins are held with them, all in one order: of two who let each other go at once, the
+    second sees that the first did.
+    """
+    query = (
+        select(Editor)
+        .where(or_(Editor.id == editor_id, Editor.role == Role.ADMIN), Editor.ended_at.is_(None))
+        .order_by(Editor.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return next((one for one in db.session.scalars(query).all() if one.id == editor_id), None)
 
 
 def _check_other_admins(editor: Editor) -> None:
-    """Admins are held in one order, so that of two who leave at once the second is refused."""
-    admins = select(Editor.id).where(Editor.role == Role.ADMIN, Editor.ended_at.is_(None))
-    held = db.session.scalars(admins.order_by(Editor.id).with_for_update()).all()
-    if set(held) <= {editor.id}:
+    others = select(Editor.id).where(
+        Editor.role == Role.ADMIN, Editor.ended_at.is_(None), Editor.id != editor.id
+    )
+    if editor.is_admin and not db.session.scalars(others).first():
         raise LastAdmin

@@ -1,12 +1,14 @@
 """Who works at the desk: invite, change roles, let go; and the pages that their mails lead to."""
 
+import time
+
 from flask import Response, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.background import hint
 from newsletter.database import transaction
-from newsletter.desk import invitations
+from newsletter.desk import assignments, invitations
 from newsletter.desk import people as staff
 from newsletter.desk.account_views import now, read_name, typed_password
 from newsletter.desk.door import current_editor, for_admins, later, let_in, pages, seconds_to_wait
@@ -19,6 +21,7 @@ from newsletter.mail.addresses import BadAddress
 PERSON = "/people/<int:editor_id>"
 INVITATION = "/invitation/<token>"
 RESET = "/reset/<token>"
+SECONDS_TO_ANSWER = 0.1  # more than a mail takes to write: time would tell who works here
 
 
 @pages.get("/people")
@@ -74,7 +77,7 @@ def change_role(editor_id: int) -> AnyResponse:
 @for_admins
 def ask_to_let_go(editor_id: int) -> str | AnyResponse:
     """Say what it means to let somebody go."""
-    found = next((one for one in staff.people() if one.id == editor_id), None)
+    found = next((one for one in assignments.people() if one.id == editor_id), None)
     if found is None:
         return redirect(url_for("desk.people"), 303)
     return render_template("desk/let_go.html", person=found)
@@ -131,8 +134,10 @@ def send_reset() -> AnyResponse:
     if wait := seconds_to_wait(f"forgot {address}"):
         html = render_template("desk/forgot.html", error=later(wait))
         return Response(html, 429, {"Retry-After": str(wait)})
+    answer_at = time.monotonic() + SECONDS_TO_ANSWER
     with transaction():
         ask_for_reset(address, now=now())
+    time.sleep(max(0.0, answer_at - time.monotonic()))
     hint("delivery.send_notices")
     return Response(render_template("desk/forgot.html", is_asked=True))
 
@@ -167,7 +172,7 @@ def _role() -> Role | None:
 def _people_page(*, error: str | None = None) -> str:
     return render_template(
         "desk/people.html",
-        people=staff.people(),
+        people=assignments.people(),
         invitations=invitations.open_invitations(now=now()),
         roles=list(Role),
         typed=request.form,

@@ -9,7 +9,7 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 
 from newsletter.database import db
 from newsletter.desk.models import Editor, EditorSession
@@ -17,13 +17,19 @@ from newsletter.desk.models import Editor, EditorSession
 KEY_BYTES = 32
 SESSION_LIFE = timedelta(hours=12)
 TIME_TO_PROVE = timedelta(minutes=15)  # after the password
-SEEN_EVERY = timedelta(minutes=5)
+SEEN_EVERY = timedelta(minutes=1)
 BROWSERS = ("Edg/Edge", "OPR/Opera", "Firefox", "Chrome", "Safari")  # the first that fits
 SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS X/macOS", "Linux")
 
 
 def open_session(editor: Editor, user_agent: str, *, is_proved: bool, now: datetime) -> str:
-    """Log an editor in; gives the key for the cookie, which is kept nowhere else."""
+    """Log an editor in; gives the key for the cookie, which is kept nowhere else.
+
+    Their sessions that grew too old are forgotten.
+    """
+    db.session.execute(
+        delete(EditorSession).where(EditorSession.editor_id == editor.id, ~_is_open(now))
+    )
     key = secrets.token_urlsafe(KEY_BYTES)
     db.session.add(
         EditorSession(
@@ -51,20 +57,20 @@ def session_of(key: str, *, now: datetime) -> EditorSession | None:
         .where(
             EditorSession.key_hash == _hash_of(key),
             Editor.ended_at.is_(None),
-            EditorSession.started_at > now - SESSION_LIFE,
-            or_(
-                EditorSession.proved_at.is_not(None),
-                EditorSession.started_at > now - TIME_TO_PROVE,
-            ),
+            _is_open(now),
         )
     )
 
 
+def note_seen(session_id: int, *, now: datetime) -> None:
+    """Keep when a session was last used, if it was not ended meanwhile."""
+    seen = update(EditorSession).where(EditorSession.id == session_id)
+    db.session.execute(seen.values(seen_at=now))
+
+
 def sessions_of(editor: Editor, *, now: datetime) -> list[EditorSession]:
     """Where somebody is logged in, the latest first."""
-    query = select(EditorSession).where(
-        EditorSession.editor_id == editor.id, EditorSession.started_at > now - SESSION_LIFE
-    )
+    query = select(EditorSession).where(EditorSession.editor_id == editor.id, _is_open(now))
     return list(db.session.scalars(query.order_by(EditorSession.id.desc())))
 
 
@@ -90,6 +96,17 @@ def browser_in_words(user_agent: str) -> str:
         for known in (BROWSERS, SYSTEMS)
     ]
     return ", ".join(filter(None, found))
+
+
+def _is_open(now: datetime) -> ColumnElement[bool]:
+    """Whether a session has not grown too old yet."""
+    return and_(
+        EditorSession.started_at > now - SESSION_LIFE,
+        or_(
+            EditorSession.proved_at.is_not(None),
+            EditorSession.started_at > now - TIME_TO_PROVE,
+        ),
+    )
 
 
 def _mark(known: str) -> tuple[str, str]:
