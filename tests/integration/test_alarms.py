@@ -4,7 +4,7 @@ from datetime import timedelta
 from email import message_from_bytes, policy
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from newsletter import audit
 from newsletter.background import NOTICES, waiting
@@ -12,7 +12,7 @@ from newsletter.database import db, transaction
 from newsletter.delivery import schedule, steering
 from newsletter.desk import tasks
 from newsletter.desk.alarms import tell_editors
-from newsletter.desk.models import Role
+from newsletter.desk.models import Editor, Role
 from newsletter.issues.lifecycle import IssueState
 from newsletter.notices.models import Notice, NoticeKind
 from tests.desk import make_editor
@@ -82,6 +82,17 @@ def test_all_who_may_send_are_told_when_an_issue_paused_by_itself(app):
     text = mail.get_body(("plain",)).get_content()
     assert BECAUSE in text
     assert "http://127.0.0.1:8000/desk/issues/87" in text.splitlines()
+
+
+def test_who_was_let_go_is_told_no_more(app):
+    paused_issue()
+    with transaction():
+        db.session.execute(
+            update(Editor).where(Editor.address == "omar@example.org").values(ended_at=NOON)
+        )
+
+    assert tell() == 1
+    assert told() == ["anna@example.org"]
 
 
 def test_they_are_told_once(app):

@@ -300,15 +300,3 @@ def test_over_https_a_form_must_come_from_a_page_of_ours(app, referrer, status):
     )
 
     assert answer.status_code == status
-
-
-def test_a_copied_cookie_is_worth_nothing_after_the_logout(app):
-    anna = at_the_desk(app)
-    copied = anna.get_cookie("desk", path="/desk").value
-    thief = browser(app)
-    thief.set_cookie("desk", copied, path="/desk")
-    assert thief.get("/desk/").status_code == 200
-
-    anna.send_form("/desk/logout")
-
-    assert thief.get("/desk/").status_code == 303
