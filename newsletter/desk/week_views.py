@@ -2,7 +2,7 @@
 
 from zoneinfo import ZoneInfo
 
-from flask import current_app, render_template
+from flask import render_template
 
 from newsletter.desk import overview
 from newsletter.desk import week as weeks
@@ -23,7 +23,6 @@ def week() -> str:
     parts = overview.section_parts(issue, current_editor()) if issue else []
     return render_template(
         "desk/week.html",
-        has=current_app.view_functions,
         issue=issue,
         subject=overview.words_of(issue) if issue else None,
         others=in_work[1:],
