@@ -41,8 +41,8 @@ def ask_for_reset(address: str, *, now: datetime) -> None:
     owe_to(NoticeKind.PASSWORD_RESET, editor.address, password_reset_mail(reset), now=now)
 
 
-def find_reset(token: str, *, now: datetime) -> PasswordReset:
-    """The request that a link belongs to; raises `BrokenLink` and `ExpiredReset`."""
+def who_may_reset(token: str, *, now: datetime) -> Editor:
+    """Whom a link lets choose a new password; raises `BrokenLink` and `ExpiredReset`."""
     reset_id, nonce = links().read(Purpose.PASSWORD_RESET, token)
     found = db.session.scalars(
         select(PasswordReset)
@@ -55,7 +55,7 @@ def find_reset(token: str, *, now: datetime) -> PasswordReset:
     editor = db.session.get_one(Editor, found.editor_id)
     if found.used_at or editor.ended_at or found.asked_at <= now - VALID_FOR:
         raise ExpiredReset
-    return found
+    return editor
 
 
 def reset_password(token: str, password: str, *, now: datetime) -> None:
@@ -64,8 +64,7 @@ def reset_password(token: str, password: str, *, now: datetime) -> None:
     Every other link that was asked for is worth nothing any more. Raises `BrokenLink`,
     `ExpiredReset` and `WeakPassword`.
     """
-    reset = find_reset(token, now=now)
-    editor = db.session.get_one(Editor, reset.editor_id)
+    editor = who_may_reset(token, now=now)
     change_password(editor, password)
     db.session.execute(
         update(PasswordReset)

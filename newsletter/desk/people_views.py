@@ -14,7 +14,7 @@ from newsletter.desk.account_views import now, read_name, typed_password
 from newsletter.desk.door import current_editor, for_admins, later, let_in, pages, seconds_to_wait
 from newsletter.desk.login import EditorExists, WeakPassword
 from newsletter.desk.models import Role
-from newsletter.desk.password_reset import ask_for_reset, find_reset, reset_password
+from newsletter.desk.password_reset import ask_for_reset, reset_password, who_may_reset
 from newsletter.desk.second_factor import is_required
 from newsletter.mail.addresses import BadAddress
 
@@ -145,9 +145,7 @@ def send_reset() -> AnyResponse:
 @pages.get(RESET)
 def reset(token: str) -> str:
     """Ask for a new password."""
-    with transaction():
-        find_reset(token, now=now())
-    return render_template("desk/reset.html")
+    return _reset_page(token)
 
 
 @pages.post(RESET)
@@ -157,8 +155,7 @@ def set_password(token: str) -> AnyResponse:
         with transaction():
             reset_password(token, typed_password(), now=now())
     except WeakPassword as error:
-        html = render_template("desk/reset.html", error=gettext(error.flaw.value))
-        return Response(html, 400)
+        return Response(_reset_page(token, error=gettext(error.flaw.value)), 400)
     hint("delivery.send_notices")
     flash(gettext("The new password is set. Log in with it now."))
     return redirect(url_for("desk.login"), 303)
@@ -167,6 +164,12 @@ def set_password(token: str) -> AnyResponse:
 def _role() -> Role | None:
     typed = request.form.get("role", "")
     return Role(typed) if typed in set(Role) else None
+
+
+def _reset_page(token: str, *, error: str | None = None) -> str:
+    with transaction():
+        found = who_may_reset(token, now=now())
+    return render_template("desk/reset.html", address=found.address, error=error)
 
 
 def _people_page(*, error: str | None = None) -> str:
