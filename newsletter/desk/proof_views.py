@@ -52,11 +52,12 @@ def send_test(number: int) -> AnyResponse:
             )
     hint("delivery.send_notices")
     flash(
-        ngettext(
-            "The test is on its way to %(address)s.",
+        gettext("The test is on its way to %(address)s.", address=recipients[0])
+        if len(recipients) == 1
+        else ngettext(
+            "The test is on its way to one address.",
             "The test is on its way to %(num)d addresses.",
             len(recipients),
-            address=recipients[0],
         )
     )
     return redirect(url_for("desk.look", number=number, **view.arguments), 303)

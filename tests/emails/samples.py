@@ -366,7 +366,7 @@ def context_of(name: str, language: str) -> dict[str, Any]:
             "desk_url": f"{SITE}/desk/issues/87",
         },
         "invitation": {
-            "invited_by": "Amal Haddad",
+            "invited_by": {"en": "Amal Haddad", "ar": "أمل حداد"}[language],
             "role": "author",
             "accept_url": INVITATION_URL,
             "valid_days": 7,
