@@ -17,10 +17,12 @@ from newsletter.mail.rendering import EMAILS, RenderedMail, render_mail
 from tests.emails.pages import Page
 from tests.emails.samples import (
     CONFIRM_URL,
+    INVITATION_URL,
     MAILS,
     NEVER_AGAIN_URL,
     NEW_ADDRESS_URL,
     PREFERENCES_URL,
+    RESET_URL,
     SITE,
     UNSUBSCRIBE_URL,
     article,
@@ -36,8 +38,8 @@ READERS_LINKS = {
     "address_changed": set(),
     "alarm": set(),
     "attack": set(),
-    "invitation": set(),
-    "password_reset": set(),
+    "invitation": {INVITATION_URL},
+    "password_reset": {RESET_URL},
     "account": set(),
     "issue": {PREFERENCES_URL, UNSUBSCRIBE_URL},
 }
