@@ -113,13 +113,13 @@ def test_the_whole_way_of_an_editor(page, site, password, number, screenshots):
     assert "isis-in-action" not in page.locator("iframe").get_attribute("src")
     page.get_by_label("Dark").check()
     page.locator(".window.dark").wait_for()
-    page.get_by_label("To one address").press(
-        "Enter"
-    )  # a click right after scrolling hits the frame
+    # By key: a click right after scrolling hits the frame.
+    page.get_by_role("button", name="Send the test").press("Enter")
     page.locator(".said").wait_for()
     assert ADDRESS in page.get_by_role("status").first.inner_text()
 
     page.goto(f"{site}/desk/issues/{number}")
+    page.get_by_role("button", name="Approve it as it stands").click()
     page.get_by_role("link", name="Send").click()
     look_at(page, "send", screenshots)
     page.get_by_label(re.compile("type the number")).fill(str(number))
@@ -146,6 +146,7 @@ def test_an_editor_steers_an_issue(editor, site, number, pause_halfway, screensh
     text = issue_file(number=number, subject="The week that stumbled")
     page.get_by_label("Issue file").set_input_files(file | {"buffer": text})
     page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Approve it as it stands").click()
     page.get_by_role("link", name="Send").click()
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     page.get_by_label("Date and time").fill(f"{tomorrow:%Y-%m-%dT06:30}")
