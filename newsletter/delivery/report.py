@@ -98,8 +98,12 @@ def count_lines(issue_id: int) -> Lines:
 
 
 def keep_lines(issue_id: int, lines: Lines, *, now: datetime) -> None:
-    """Put these counts in the place of the earlier ones; two that count at once take turns."""
-    execute(select(Issue.id).where(Issue.id == issue_id).with_for_update())
+    """Put these counts, begun at `now`, in the place of earlier ones, but of none begun later."""
+    execute(select(Issue.id).where(Issue.id == issue_id).with_for_update())  # two take turns
+    begun = select(func.max(ReportLine.counted_at)).where(ReportLine.issue_id == issue_id)
+    begun_later = db.session.scalar(begun)
+    if begun_later and begun_later > now:
+        return
     execute(delete(ReportLine).where(ReportLine.issue_id == issue_id))
     rows = [
         {"issue_id": issue_id, "dimension": dimension.value, "name": name, "counted_at": now}

@@ -1,6 +1,5 @@
 """Plan an issue at the desk: start the next one, set its date and deadline, say who writes what."""
 
-import re
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -15,6 +14,7 @@ from newsletter.desk.assignments import people, writers_of
 from newsletter.desk.door import current_editor, may_send, pages
 from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
 from newsletter.desk.planning import Plan, plan_issue, start_next
+from newsletter.issues.front_matter import read_day
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue, Section
 from newsletter.issues.sections import sections_of, standing_sections
@@ -22,7 +22,7 @@ from newsletter.issues.skeleton import NumberTaken, next_issue
 from newsletter.pages import settings
 
 AS_TYPED = "%Y-%m-%dT%H:%M"  # how a browser's field for date and time has it
-DAY = re.compile(r"20\d\d-\d\d-\d\d", re.ASCII)
+THIS_CENTURY = "20"  # as a year begins; there are weeks before and after it
 WRITERS = "writers-"  # then the slug of a section: its field in the form
 
 
@@ -54,13 +54,10 @@ class Dates:
 
     def read_day(self) -> date:
         """The date; notes what is wrong with it."""
-        try:
-            if DAY.fullmatch(self.day):
-                return date.fromisoformat(self.day)
-        except ValueError:
-            pass  # well written, but no such day
-        self.errors["date"] = gettext("Please give a date, like 2026-11-24.")
-        return date.min
+        day = read_day(self.day) if self.day.startswith(THIS_CENTURY) else None
+        if day is None:
+            self.errors["date"] = gettext("Please give a date, like 2026-11-24.")
+        return day or date.min
 
     def read_deadline(self, known: datetime | None = None) -> datetime | None:
         """The deadline, to come unless it is the `known` one; notes what is wrong with it."""

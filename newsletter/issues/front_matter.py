@@ -176,13 +176,21 @@ def _read_number(value: str) -> int:
     return int(value)
 
 
-def _read_date(value: str) -> datetime.date:
+def read_day(value: str) -> datetime.date | None:
+    """The day that is written year-month-day; None if written otherwise, or if there is none."""
+    if not DATE.fullmatch(value):
+        return None
     try:
-        if DATE.fullmatch(value):
-            return datetime.date.fromisoformat(value)
+        return datetime.date.fromisoformat(value)
     except ValueError:
-        pass  # well written, but no such day
-    raise Unfit("must be a day, written year-month-day like 2017-08-15")
+        return None
+
+
+def _read_date(value: str) -> datetime.date:
+    day = read_day(value)
+    if day is None:
+        raise Unfit("must be a day, written year-month-day like 2017-08-15")
+    return day
 
 
 def _read_title(value: str) -> str:

@@ -37,7 +37,7 @@ ARABIC = re.compile("[\u0621-\u064a،]")
 ENGLISH = re.compile(r"[A-Za-z]{2,}")
 ATTRIBUTE = re.compile(r'\b[a-z]+(?:-[a-z]+)*="[^"]*"')  # in a macro, outside of any tag
 NOT_ENGLISH = re.compile(r"https?://\S+|\S+@\S+|\b(HTML|Atom|English|UTC|IP|Ctrl)\b")
-SAME_IN_ARABIC = {"HTML", "%(sentence)s"}
+SAME_IN_ARABIC = {"HTML", "%(sentence)s"}  # a name, and a frame around another sentence
 ABBREVIATED = {"No."}
 ARABIC_SIGNS = str.maketrans({",": "،", ";": "؛", "?": "؟"})
 ENDS = set(".:؟…")

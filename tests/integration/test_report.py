@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from newsletter.database import db, transaction
+from newsletter.delivery import report
 from newsletter.delivery.models import Delivery, DeliveryState, ReportLine, Tally
 from newsletter.delivery.report import Dimension, issues_to_count, lines_of
 from newsletter.delivery.tasks import count_reports
@@ -215,6 +216,20 @@ def test_counting_again_replaces_what_was_counted(app):
         )
 
     count_reports()
+
+    assert counted(issue, Dimension.ALL) == {"": (9, 0, 0, 0)}
+
+
+def test_a_count_that_took_long_does_not_replace_one_that_was_begun_later(app):
+    readers()
+    issue = sent()
+    begun = datetime.now(UTC)
+    late = report.count_lines(issue.id)
+    late[Dimension.ALL, ""]["sent"] = 1
+    count_reports()
+
+    with transaction():
+        report.keep_lines(issue.id, late, now=begun)
 
     assert counted(issue, Dimension.ALL) == {"": (9, 0, 0, 0)}
 
