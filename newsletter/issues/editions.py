@@ -4,11 +4,12 @@ Everything that differs between readers of one edition is a hole in its finished
 sending it to one reader more renders, parses and encodes nothing.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parseaddr
+from functools import lru_cache
 
 from flask_babel import force_locale, gettext
+from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
@@ -18,7 +19,7 @@ from newsletter.issues import choice as choices
 from newsletter.issues import images, markup
 from newsletter.issues.models import Article, Edition, Format, Issue
 from newsletter.issues.sections import section_links, sections_of, title_in
-from newsletter.locales import direction
+from newsletter.locales import Direction, direction
 from newsletter.mail import contents
 from newsletter.mail.message import (
     MARKS,
@@ -34,6 +35,7 @@ from newsletter.mail.rendering import RenderedMail, RenderingError, render_mail
 from newsletter.pages import absolute_url, settings
 
 COLUMN = 572  # pixels: what emails/layouts/base.mjml leaves for the text
+KEPT = 64  # articles; ten kilobytes each in practice
 
 
 class NothingChosen(NewsletterError):
@@ -148,12 +150,10 @@ def _context(issue: Issue, language: str, chosen: list[Article]) -> dict[str, ob
         zip((s.slug for s in sections_of(issue)), section_links(issue, language), strict=True)
     )
     slugs = {article.section.slug for article in chosen}
-    named = images.images_in(article.body for article in chosen)
-    pictures = {address: images.in_mail(sizes, COLUMN) for address, sizes in named.items()}
     return {
         "publication": publication(language),
         "issue": issue_head(issue, language),
-        "articles": [_article(issue, article, language, pictures) for article in chosen],
+        "articles": [_article(issue, article, language) for article in chosen],
         "sections": list(links.values()),
         "other_sections": [link for slug, link in links.items() if slug not in slugs],
         "unsubscribe_url": _readers_url(Hole.UNSUBSCRIBE),
@@ -161,29 +161,34 @@ def _context(issue: Issue, language: str, chosen: list[Article]) -> dict[str, ob
     }
 
 
-def _article(
-    issue: Issue, article: Article, language: str, pictures: Mapping[str, Mapping[str, str]]
-) -> contents.Article:
+def _article(issue: Issue, article: Article, language: str) -> contents.Article:
     slug = article.section.slug
     way = direction(article.language)
     with force_locale(article.language):
-        text = markup.to_text(article.body, image=gettext("Image"))
+        html, text = _body(article.body, slug, way, settings().public_url, gettext("Image"))
     return contents.Article(
         section_title=title_in(issue, article.section, language),
         section_slug=slug,
         headline=article.headline,
-        html=markup.to_html(
-            article.body,
-            anchor=slug,
-            direction=way,
-            images_under=settings().public_url,
-            images=pictures,
-        ),
+        html=html,
         text=text,
         url=absolute_url("archive.section", language, number=issue.number, slug=slug),
         language=article.language,
         direction=way,
     )
+
+
+@lru_cache(maxsize=KEPT)
+def _body(
+    body: str, anchor: str, way: Direction, images_under: str, image: str
+) -> tuple[Markup, str]:
+    """An article as HTML and as text, made once: the images that it names never change."""
+    named = images.images_in([body]).items()
+    pictures = {address: images.in_mail(sizes, COLUMN) for address, sizes in named}
+    html = markup.to_html(
+        body, anchor=anchor, direction=way, images_under=images_under, images=pictures
+    )
+    return html, markup.to_text(body, image=image)
 
 
 def _letter(issue: Issue, language: str, mail: RenderedMail, html: str | None) -> Letter:

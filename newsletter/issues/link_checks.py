@@ -6,6 +6,7 @@ stands in four articles is tried once.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from markdown_it.token import Token
 from sqlalchemy import select, update
@@ -18,16 +19,13 @@ from newsletter.pages import settings
 
 FINE = ""
 WAITING = "waiting"
+KEPT = 32  # articles that were read; every check of an issue asks for them again
 HOLDS_FOR = timedelta(days=7)  # then nobody knows any more
 
 
-def inline_tokens(article: Article) -> list[Token]:
-    """What stands in the lines of an article; nothing if it cannot be read."""
-    try:
-        tokens = parse(article.body)
-    except UnreadableMarkup:  # blocks the sending: rendering says so
-        return []
-    return [piece for token in tokens for piece in token.children or ()]
+def inline_tokens(article: Article) -> tuple[Token, ...]:
+    """What stands in the lines of an article, to be read only; nothing if it cannot be read."""
+    return _inline_tokens(article.body)
 
 
 def links_in(article: Article) -> list[str]:
@@ -84,6 +82,15 @@ def verdicts(urls: Collection[str], *, now: datetime) -> dict[str, LinkCheck]:
         select(LinkCheck).where(LinkCheck.url.in_(urls), LinkCheck.checked_at > now - HOLDS_FOR)
     )
     return {row.url: row for row in rows}
+
+
+@lru_cache(maxsize=KEPT)
+def _inline_tokens(markdown: str) -> tuple[Token, ...]:
+    try:
+        tokens = parse(markdown)
+    except UnreadableMarkup:  # blocks the sending: rendering says so
+        return ()
+    return tuple(piece for token in tokens for piece in token.children or ())
 
 
 def _is_on_the_web(url: str) -> bool:

@@ -1,7 +1,8 @@
 """What would go wrong if an issue were sent as it is.
 
 What blocks would harm every reader of it; all else is said and left to the editor. The full
-edition of every language and format is rendered, because those are the largest.
+edition of every language is rendered, because those are the largest. It holds the same words as
+HTML and as plain text, so readers of plain text need none of their own here.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,8 @@ KB = 1000  # bytes
 LARGEST = 95 * KB  # of HTML: Gmail cuts a mail near 102 KB
 LARGE = 70 * KB
 
-Editions = dict[tuple[str, Format], RenderedEdition]
+Editions = dict[str, RenderedEdition]
+"""By language."""
 
 
 @dataclass(frozen=True)
@@ -98,22 +100,23 @@ def large(editions: Editions) -> Iterator[Finding]:
 def without_a_way_out(editions: Editions) -> Iterator[Finding]:
     """Editions without an unsubscribe link in each of their parts."""
     mark = MARKS[Hole.UNSUBSCRIBE]
-    for (language, format_), edition in editions.items():
-        if mark not in edition.text or (edition.html is not None and mark not in edition.html):
-            yield Finding(
-                "unsubscribe",
-                translatable("The %(language)s edition (%(format)s) has no unsubscribe link."),
-                translatable("The template of the mail lost it: tell whoever runs the service."),
-                facts={"language": Tongue(language), "format": format_.value},
-            )
+    for language, edition in editions.items():
+        for format_, part in ((Format.HTML, edition.html), (Format.TEXT, edition.text)):
+            if part is None or mark not in part:
+                yield Finding(
+                    "unsubscribe",
+                    translatable("The %(language)s edition (%(format)s) has no unsubscribe link."),
+                    translatable(
+                        "The template of the mail lost it: tell whoever runs the service."
+                    ),
+                    facts={"language": Tongue(language), "format": format_.value},
+                )
 
 
 def _full_editions(issue: Issue) -> Editions:
     """The edition with all sections in every language offered: any reader may have asked for it."""
     return {
-        (language, format_): render_edition(issue, language, choice.ALL, format_)
-        for language in LANGUAGES
-        for format_ in Format
+        language: render_edition(issue, language, choice.ALL, Format.HTML) for language in LANGUAGES
     }
 
 
@@ -127,7 +130,7 @@ def _unfit(error: NewsletterError) -> Finding:
 
 
 def _sizes(editions: Editions) -> Iterator[tuple[str, int]]:
-    for (language, _format), edition in editions.items():
+    for language, edition in editions.items():
         if edition.html is not None:
             yield language, len(edition.html.encode())
 

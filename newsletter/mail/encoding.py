@@ -1,5 +1,6 @@
 """Encode a part of a mail, around its holes, into 7-bit lines of at most 76 columns."""
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 
@@ -18,24 +19,30 @@ def quoted_printable(stretches: list[Stretch]) -> Iterator[Piece]:
             yield b"=\r\n"
 
 
-_AS_IT_IS = frozenset(range(ord(" "), ord("~") + 1)) - {ord("=")}
-_QUOTED = [bytes([octet]) if octet in _AS_IT_IS else b"=%02X" % octet for octet in range(256)]
-_QUOTED_LINE = 76
+_NOT_AS_IT_IS = re.compile(rb"[^ -<>-~]")
+_LONGEST_ROW = 75  # and the "=" that breaks it
 
 
 def _quoted_line(line: bytes) -> bytes:
     """One line, broken softly before column 76; no row of it begins with a dot or ends in white."""
+    rest = _NOT_AS_IT_IS.sub(_quoted_octet, line)
     rows = []
-    row = b""
-    for octet in line:
-        atom = _QUOTED[octet]
-        if len(row) + len(atom) >= _QUOTED_LINE:
-            rows.append(row + b"=")
-            row = b""
-        row += b"=2E" if atom == b"." and not row else atom
-    if row.endswith(b" "):
-        row = row[:-1] + (b"=20" if len(row) <= _QUOTED_LINE - 3 else b"=\r\n=20")
-    return b"\r\n".join([*rows, row])
+    while True:
+        if rest.startswith(b"."):
+            rest = b"=2E" + rest[1:]
+        if len(rest) <= _LONGEST_ROW:
+            break
+        torn = rest.rfind(b"=", _LONGEST_ROW - 2, _LONGEST_ROW)  # a quoted octet is not broken
+        end = _LONGEST_ROW if torn < 0 else torn
+        rows.append(rest[:end] + b"=")
+        rest = rest[end:]
+    if rest.endswith(b" "):
+        rest = rest[:-1] + (b"=20" if len(rest) <= _LONGEST_ROW - 2 else b"=\r\n=20")
+    return b"\r\n".join([*rows, rest])
+
+
+def _quoted_octet(match: re.Match[bytes]) -> bytes:
+    return b"=%02X" % match[0][0]
 
 
 def base64(stretches: list[Stretch]) -> Iterator[Piece]:

@@ -9,7 +9,7 @@ from newsletter.database import db, transaction
 from newsletter.issues import preflight
 from newsletter.issues.editing import import_issue
 from newsletter.issues.editions import RenderedEdition
-from newsletter.issues.models import Format, Issue, Subject
+from newsletter.issues.models import Issue, Subject
 from newsletter.links import Purpose
 from newsletter.mail.message import MARKS, Hole, Template
 from newsletter.pages import links, settings
@@ -155,15 +155,19 @@ def test_a_mail_that_comes_near_is_warned_of():
 
 
 @pytest.mark.parametrize(
-    ("text", "html"), [("none", f"<p>{MARKS[Hole.UNSUBSCRIBE]}</p>"), (MARKS[Hole.UNSUBSCRIBE], "")]
+    ("text", "html", "part"),
+    [
+        ("none", f"<p>{MARKS[Hole.UNSUBSCRIBE]}</p>", "text"),
+        (MARKS[Hole.UNSUBSCRIBE], "", "html"),
+    ],
 )
-def test_an_edition_without_an_unsubscribe_link_in_each_part_is_blocked(text, html):
+def test_an_edition_without_an_unsubscribe_link_in_each_part_is_blocked(text, html, part):
     edition = RenderedEdition("Subject", text, html, Template((b"",), ()))
 
-    found = preflight.without_a_way_out({("en", Format.HTML): edition})
+    found = preflight.without_a_way_out({"en": edition})
 
     assert [str(finding) for finding in found] == [
-        "The English edition (html) has no unsubscribe link."
+        f"The English edition ({part}) has no unsubscribe link."
     ]
 
 
