@@ -20,6 +20,11 @@ def wants_json() -> bool:
     return request.accept_mimetypes.best == "application/json"
 
 
+def told(sentence: str, *, status: int = HTTPStatus.CONFLICT, two: bool = False) -> Response:
+    """Tell the script why nothing was saved, and whether there are `two` texts now."""
+    return _answer(jsonify(said=sentence, two=two), status)
+
+
 @pages.url_value_preprocessor
 def allow_long_texts(endpoint: str | None, _values: dict[str, object] | None) -> None:
     """Let a form hold the longest article; before anything reads it."""

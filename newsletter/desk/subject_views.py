@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from flask import Response, flash, redirect, render_template, request, url_for
+from flask import Response, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.database import transaction
 from newsletter.desk.door import current_editor, may_send, pages
+from newsletter.desk.kept_words import told, wants_json
 from newsletter.desk.lookup import ISSUE, find_issue, now
 from newsletter.desk.places import find_language
 from newsletter.desk.writing_views import clock, typed_version
@@ -49,11 +50,17 @@ def save_subject(number: int, language: str) -> AnyResponse:
         with transaction():
             outcome = save_lines(issue, lines, based_on=version, who=who, now=now())
     except (FrozenIssue, TooLong) as refusal:
+        if wants_json():
+            return told(str(refusal), status=refusal.status)
         html = _page(issue, language, lines=lines, version=version, sentence=str(refusal))
         return Response(html, refusal.status)
     if isinstance(outcome, OtherLines):
+        if wants_json():
+            return told(gettext("Somebody changed them while you were writing"), two=True)
         html = _page(issue, language, lines=lines, version=outcome.version, others=outcome.lines)
         return Response(html, 409)
+    if wants_json():
+        return jsonify(version=outcome.version, at=clock(), complaint="")
     flash(gettext("Saved at %(time)s.", time=clock()))
     return redirect(url_for("desk.write_subject", number=number, language=language), 303)
 

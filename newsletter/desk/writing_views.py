@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.database import transaction
 from newsletter.desk.door import current_editor, pages
-from newsletter.desk.kept_words import wants_json
+from newsletter.desk.kept_words import told, wants_json
 from newsletter.desk.lookup import now
 from newsletter.desk.places import ARTICLE, At, find_article, names_of
 from newsletter.issues import writing
@@ -73,7 +73,7 @@ def _conflict(at: At, mine: Words, conflict: Conflict) -> AnyResponse:
     theirs = conflict.standing
     names = names_of([theirs.by])
     if wants_json():
-        return _told(
+        return told(
             gettext(
                 "%(name)s saved this article meanwhile. Your text is kept: compare the two.",
                 name=names.get(theirs.by or "", gettext("Somebody")),
@@ -101,7 +101,7 @@ def _frozen(at: At, frozen: Frozen) -> AnyResponse:
         " What you wrote is kept among the revisions."
     )
     if wants_json():
-        return _told(sentence)
+        return told(sentence)
     standing = writing.standing_at(at.place)
     return Response(_page(at, standing, standing.words, complaint=sentence), 409)
 
@@ -115,16 +115,9 @@ def _take_theirs(at: At, mine: Words) -> AnyResponse:
 
 def _too_long(at: At, words: Words, error: TooLong) -> AnyResponse:
     if wants_json():
-        return _told(str(error), status=error.status)
+        return told(str(error), status=error.status)
     standing = writing.standing_at(at.place)
     return Response(_page(at, standing, words, complaint=str(error)), error.status)
-
-
-def _told(sentence: str, *, status: int = 409, two: bool = False) -> Response:
-    """Tell the script why nothing was saved, and whether there are `two` texts now."""
-    response = jsonify(said=sentence, two=two)
-    response.status_code = status
-    return response
 
 
 def _page(at: At, standing: Standing, words: Words, *, complaint: str = "") -> str:

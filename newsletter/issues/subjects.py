@@ -68,7 +68,7 @@ def save_subject(
     begin_change(issue.id, now=now)
     put_lines(issue, lines)
     audit.note(who, _sentence(standing, lines), now=now, issue_id=issue.id)
-    return Saved(version + 1)
+    return Saved(lines_of(issue, lines.language)[1])
 
 
 def put_lines(issue: Issue, lines: Lines) -> None:

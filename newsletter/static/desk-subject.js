@@ -1,8 +1,6 @@
 // Counts the characters of subject and preheader, and shows them as an inbox does.
 
-const form = document.getElementById("subject-lines");
-const isChanged = () => [...form.elements].some((field) => field.value !== field.defaultValue && field.type === "text");
-let isLeaving = false;
+const form = document.getElementById("writing");
 
 function show() {
   for (const counter of form.querySelectorAll("[data-counts]")) {
@@ -14,15 +12,4 @@ function show() {
 }
 
 form.addEventListener("input", show);
-form.addEventListener("submit", () => {
-  isLeaving = true;
-});
-document.addEventListener("keydown", (event) => {
-  if (!(event.ctrlKey || event.metaKey) || event.altKey || event.key.toLowerCase() !== "s") return;
-  event.preventDefault();
-  form.requestSubmit();
-});
-addEventListener("beforeunload", (event) => {
-  if (!isLeaving && isChanged()) event.preventDefault();
-});
 show();

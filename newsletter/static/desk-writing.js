@@ -1,22 +1,26 @@
 // Saves while one writes, and keeps a copy in this browser until the server has the text.
-// Without it the form has a button. On the page of two texts it only keeps the copy.
+// Takes a form with the id "writing" whose fields to be kept are marked with data-kept. It has a
+// button for those without this script. How long after the last key it saves, in ms, stands in
+// data-autosave; where that is missing, as on the page of two texts, only the copy is kept.
 
-const AFTER_THE_LAST_KEY = 1000; // ms
-const WHILE_TYPING = 5000; // ms
+const WHILE_TYPING = 5; // times as long
+const LOOK_AGAIN = 5000; // ms, whether somebody has logged in
 const LONGEST_ANSWER = 15_000; // ms
 const FIRST_RETRY = 2000; // ms, doubled each time
 const LAST_RETRY = 20_000; // ms
 
 const form = document.getElementById("writing");
-const { headline, body, based_on: basedOn, csrf_token: token } = form.elements;
+const fields = [...form.querySelectorAll("[data-kept]")];
+const { based_on: basedOn, csrf_token: token } = form.elements;
 const says = form.dataset;
+const afterTheLastKey = Number(says.autosave);
 const savesItself = "autosave" in says;
 const status = document.getElementById("status");
 const trouble = document.getElementById("trouble");
 const approving = document.querySelector("#approving form");
 const knownVersion = Number(basedOn.value);
 
-let confirmed = { headline: headline.defaultValue, body: body.defaultValue }; // the server's
+let confirmed = collect("defaultValue"); // the server's
 let unsure = null; // was sent, and no answer came: it may have arrived or not
 let isSaving = false;
 let isStopped = !savesItself; // a person has to decide first
@@ -26,9 +30,18 @@ let unsavedSince = 0;
 let wait = FIRST_RETRY;
 let timer;
 
-const typed = () => ({ headline: headline.value, body: body.value });
-const bare = (words) => [words.headline.split(/\s+/).join(" ").trim(), words.body.replace(/^\n+/, "").trimEnd()];
-const same = (one, other) => bare(one).join("\n") === bare(other).join("\n");
+function collect(property) {
+  return Object.fromEntries(fields.map((field) => [field.name, field[property]]));
+}
+
+const typed = () => collect("value");
+const bareText = (text) => text.replace(/^\n+/, "").trimEnd();
+const bareLine = (line) => line.split(/\s+/).join(" ").trim();
+const same = (one, other) =>
+  fields.every(({ name, type }) => {
+    const bare = type === "textarea" ? bareText : bareLine;
+    return bare(one[name]) === bare(other[name]);
+  });
 
 // The copy in this browser
 
@@ -72,12 +85,12 @@ function tell(sentence, { compare = false, login = false } = {}) {
 
 function count() {
   const words = document.querySelector("[data-words]");
-  if (words) words.textContent = (body.value.match(/\S+/g) ?? []).length;
+  if (words) words.textContent = (form.elements.body.value.match(/\S+/g) ?? []).length;
 }
 
 // Saving
 
-function plan(after = AFTER_THE_LAST_KEY) {
+function plan(after = afterTheLastKey) {
   if (isStopped) return;
   clearTimeout(timer);
   timer = setTimeout(save, after);
@@ -88,7 +101,8 @@ function changed() {
   copies.write();
   show("unsaved", isStopped ? says.unsaved : "");
   unsavedSince ||= Date.now();
-  plan(Math.max(0, Math.min(AFTER_THE_LAST_KEY, unsavedSince + WHILE_TYPING - Date.now())));
+  const longest = unsavedSince + WHILE_TYPING * afterTheLastKey - Date.now();
+  plan(Math.max(0, Math.min(afterTheLastKey, longest)));
 }
 
 async function save() {
@@ -113,8 +127,7 @@ async function save() {
 
 function post(words) {
   const data = new FormData(form);
-  data.set("headline", words.headline);
-  data.set("body", words.body);
+  for (const [name, value] of Object.entries(words)) data.set(name, value);
   const signal = AbortSignal.timeout(LONGEST_ANSWER);
   return fetch(form.action, { method: "POST", body: data, headers: { Accept: "application/json" }, redirect: "manual", signal });
 }
@@ -180,7 +193,7 @@ function lockedOut() {
   show("unsaved", says.unsaved);
   tell(says.expired, { login: true });
   clearTimeout(timer);
-  timer = setTimeout(renew, WHILE_TYPING);
+  timer = setTimeout(renew, LOOK_AGAIN);
 }
 
 async function renew() {
@@ -202,8 +215,7 @@ function recover() {
   const copy = copies.read();
   if (!copy) return;
   if (copy.givenUp || same(copy, confirmed)) return copies.drop();
-  headline.value = copy.headline;
-  body.value = copy.body;
+  for (const field of fields) field.value = copy[field.name];
   count();
   const isOnTop = copy.basedOn === knownVersion || (copy.sent && same(copy.sent, confirmed));
   if (isOnTop) {
@@ -220,6 +232,7 @@ else copies.write();
 if (!same(typed(), confirmed) && !isStopped) changed(); // the browser itself put it back
 
 form.addEventListener("input", changed);
+form.addEventListener("change", () => save()); // a field was left
 form.addEventListener("submit", (event) => {
   if (isStopped || event.submitter?.matches("[data-compare]")) {
     isLeaving = true;

@@ -313,6 +313,49 @@ def test_a_web_server_that_is_killed_in_the_middle_of_saving_loses_no_word(tab, 
     assert stored(tab, tab.url) == f"It begins. {TEXT}"
 
 
+def test_the_subject_is_saved_by_itself_and_two_who_write_it_see_both(
+    tab, somewhere_else, site, screenshots
+):
+    url = re.sub("/write/.*", "/subject/en", tab.url)
+    for page in (tab, somewhere_else):
+        page.goto(url)
+    subject = tab.get_by_label("Subject", exact=True)
+
+    subject.fill("Derna under siege")
+    tab.get_by_label("Preheader").focus()
+    is_saved(tab)
+    look_at(tab, "subject", screenshots)
+
+    somewhere_else.get_by_label("Subject", exact=True).fill("Sirte falls quiet")
+    somewhere_else.keyboard.press("Control+s")
+    is_told(somewhere_else, "Somebody changed them")
+    assert "Sirte falls quiet" in str(copies(somewhere_else))
+    somewhere_else.get_by_role("button", name="Compare the two texts").click()
+    look_at(somewhere_else, "subject-conflict", screenshots)
+    expect(somewhere_else.get_by_role("alert").first).to_contain_text("Derna under siege")
+    somewhere_else.get_by_role("button", name="Save").click()
+    somewhere_else.wait_for_url(url)
+    tab.goto(url)
+    assert subject.input_value() == "Sirte falls quiet"
+    assert copies(somewhere_else) == []
+
+
+def test_a_subject_typed_without_a_connection_is_there_in_the_next_tab(tab):
+    tab.goto(re.sub("/write/.*", "/subject/en", tab.url))
+    url = tab.url
+    tab.context.set_offline(True)
+    tab.get_by_label("Subject", exact=True).fill("Derna under siege")
+    tab.close()
+    tab.context.set_offline(False)
+
+    again = tab.context.new_page()
+    again.goto(url)
+
+    is_told(again, "had kept a newer text")
+    assert again.locator("[data-shows=subject]").inner_text() == "Derna under siege"
+    is_saved(again)
+
+
 @contextmanager
 def full_disk(service):
     """No web process may make a file longer, as when the disk is full."""

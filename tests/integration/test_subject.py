@@ -100,3 +100,21 @@ def test_a_change_takes_the_approval_back_and_the_same_words_do_not(app, issue):
 
 def test_authors_leave_the_subject_to_editors(app, issue):
     assert at_the_desk(app, Role.AUTHOR).get(URL).status_code == 403
+
+
+def test_the_script_of_the_page_saves_again_and_again(app, issue):
+    anna = at_the_desk(app)
+
+    def save(subject, on):
+        form = {"subject": subject, "based_on": on}
+        return anna.send_form(URL, form, page=URL, headers={"Accept": "application/json"})
+
+    first = save("Derna", 1)
+    emptied = save("", first.json["version"])
+    again = save("Derna under siege", emptied.json["version"])
+
+    assert [answer.status_code for answer in (first, emptied, again)] == [200] * 3
+    assert stands(issue).subject == "Derna under siege"
+    clash = save("Sirte", on=7)
+    assert (clash.status_code, clash.json["two"]) == (409, True)
+    assert save("x" * 10_000, on=again.json["version"]).json["said"].startswith("The subject has")
