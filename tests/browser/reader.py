@@ -57,12 +57,14 @@ class Reader:
         assert not form.count(), f"the form came back {ENOUGH} times: {self.said}"
 
     def press(self, button: str = "main form button") -> None:
-        """Press the only button there is, or the first of those meant."""
-        self.page.locator(button).first.click()
+        """Press the only button there is, or the first of those meant, and see what comes."""
+        with self.page.expect_navigation():
+            self.page.locator(button).first.click()
 
     def follow(self, part_of_address: str) -> None:
-        """Follow a link to such an address."""
-        self.page.locator(f"main a[href*='{part_of_address}']").first.click()
+        """Follow a link to such an address, and see what comes."""
+        with self.page.expect_navigation():
+            self.page.locator(f"main a[href*='{part_of_address}']").first.click()
 
     @property
     def said(self) -> str:

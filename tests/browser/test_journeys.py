@@ -136,7 +136,7 @@ def test_get_my_data_as_a_file(reader, address, tmp_path):
     reader.look("data")
     assert address not in reader.page.content()
     with reader.page.expect_download() as download:
-        reader.press()
+        reader.page.locator("main form button").click()
     file = tmp_path / "data.json"
     download.value.save_as(file)
     assert address in json.dumps(json.loads(file.read_text()), ensure_ascii=False)
