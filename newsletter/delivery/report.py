@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, delete, func, insert, or_, select
 
 from newsletter.database import db, execute, is_sqlite
 from newsletter.delivery.models import Delivery, DeliveryState, ReportLine
@@ -46,19 +46,19 @@ Lines = dict[tuple[Dimension, str], Counter[str]]
 
 
 def issues_to_count(*, now: datetime) -> list[int]:
-    """Issues that are done and whose report is missing, or may have become another."""
+    """Issues that are done and whose report is missing, or may have become another.
+
+    Asked every minute, so of the bounces only the latest are looked at.
+    """
     counted_at = ReportLine.counted_at
-    bounced_since = exists().where(
-        Bounce.at > counted_at,
-        Bounce.delivery_id == Delivery.id,
-        Delivery.issue_id == Issue.id,
-    )
+    last_bounce = _last_bounces(since=now - AGAIN_AFTER)
     query = (
         select(Issue.id)
         .outerjoin(
             ReportLine,
             and_(ReportLine.issue_id == Issue.id, ReportLine.dimension == Dimension.ALL),
         )
+        .outerjoin(last_bounce, last_bounce.c.issue_id == Issue.id)
         .where(
             Issue.sending_started_at.is_not(None),
             Issue.state.in_(DONE),
@@ -66,7 +66,7 @@ def issues_to_count(*, now: datetime) -> list[int]:
                 counted_at.is_(None),
                 Issue.completed_at > counted_at,
                 and_(Issue.sending_started_at > now - STILL_MOVES, counted_at <= now - AGAIN_AFTER),
-                and_(counted_at <= now - SOONER_AFTER, bounced_since),
+                and_(counted_at <= now - SOONER_AFTER, last_bounce.c.at > counted_at),
             ),
         )
         .order_by(Issue.sending_started_at.desc())
@@ -125,6 +125,17 @@ def lines_of(issue_id: int) -> dict[Dimension, list[ReportLine]]:
 def readers_in(line: ReportLine) -> int:
     """How many readers came to an end, whichever."""
     return line.sent + line.failed + line.skipped + line.in_doubt
+
+
+def _last_bounces(*, since: datetime) -> Subquery:
+    """By issue when one of its mails bounced last, if it did since then."""
+    return (
+        select(Delivery.issue_id, func.max(Bounce.at).label("at"))
+        .join(Bounce, Bounce.delivery_id == Delivery.id)
+        .where(Bounce.at > since)
+        .group_by(Delivery.issue_id)
+        .subquery()
+    )
 
 
 def _place(line: ReportLine) -> tuple[bool, int, str]:

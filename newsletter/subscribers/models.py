@@ -239,4 +239,4 @@ class Bounce(Base):
     kind: Mapped[BounceKind]
     status: Mapped[str | None]
     text: Mapped[str]
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(index=True)
