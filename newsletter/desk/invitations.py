@@ -3,10 +3,10 @@
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 
 from newsletter import audit
-from newsletter.database import db
+from newsletter.database import db, execute
 from newsletter.desk.door_mails import invitation_mail, owe_to
 from newsletter.desk.login import EditorExists, add_editor, editor_at
 from newsletter.desk.models import Editor, Invitation, Role
@@ -17,6 +17,7 @@ from newsletter.notices.models import NoticeKind
 from newsletter.pages import links
 
 VALID_DAYS = 7
+KEPT = timedelta(days=30)  # after that, to tell who comes with an old link what it was
 NONCE_BITS = 47
 
 
@@ -81,7 +82,9 @@ def find_invitation(token: str, *, now: datetime) -> Invitation:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one_or_none()
-    if found is None or found.nonce != nonce:
+    if found is None:  # we signed the link, so there was an invitation, and it is forgotten
+        raise ExpiredInvitation
+    if found.nonce != nonce:
         raise BrokenLink("This link belongs to another invitation.")
     is_too_old = found.invited_at <= now - timedelta(days=VALID_DAYS)
     if found.accepted_at or found.withdrawn_at or is_too_old:
@@ -96,6 +99,12 @@ def accept(token: str, name: str, password: str, *, now: datetime) -> Editor:
     invitation.accepted_at = now
     audit.note(editor.address, f"Came to the desk as {editor.role.value}.", now=now)
     return editor
+
+
+def forget_invitations(*, now: datetime) -> None:
+    """Delete what was offered long ago, whatever came of it; the log says that it was."""
+    long_ago = now - timedelta(days=VALID_DAYS) - KEPT
+    execute(delete(Invitation).where(Invitation.invited_at <= long_ago))
 
 
 def _withdraw(which: ColumnElement[bool], now: datetime) -> list[str]:

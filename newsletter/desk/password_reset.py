@@ -3,10 +3,10 @@
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from newsletter import audit
-from newsletter.database import db
+from newsletter.database import db, execute
 from newsletter.desk.door_mails import News, owe_to, password_reset_mail, tell
 from newsletter.desk.login import change_password, editor_at
 from newsletter.desk.models import Editor, PasswordReset
@@ -16,6 +16,7 @@ from newsletter.notices.models import NoticeKind
 from newsletter.pages import links
 
 VALID_FOR = timedelta(hours=1)
+KEPT = timedelta(days=30)  # after that, to tell who comes with an old link what it was
 MOST_A_DAY = 3
 NONCE_BITS = 47
 
@@ -50,7 +51,9 @@ def who_may_reset(token: str, *, now: datetime) -> Editor:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one_or_none()
-    if found is None or found.nonce != nonce:
+    if found is None:  # we signed the link, so there was a request, and it is forgotten
+        raise ExpiredReset
+    if found.nonce != nonce:
         raise BrokenLink("This link belongs to another request.")
     editor = db.session.get_one(Editor, found.editor_id)
     if found.used_at or editor.ended_at or found.asked_at <= now - VALID_FOR:
@@ -73,6 +76,11 @@ def reset_password(token: str, password: str, *, now: datetime) -> None:
     )
     tell(editor, News.PASSWORD_CHANGED, now=now)
     audit.note(editor.address, "Chose a new password by a link in their mailbox.", now=now)
+
+
+def forget_resets(*, now: datetime) -> None:
+    """Delete what was asked for long ago, used or not."""
+    execute(delete(PasswordReset).where(PasswordReset.asked_at <= now - VALID_FOR - KEPT))
 
 
 def _asked_today(editor: Editor, now: datetime) -> int:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 
-from newsletter.database import db
+from newsletter.database import db, execute
 from newsletter.desk.models import Editor, EditorSession
 
 KEY_BYTES = 32
@@ -23,13 +23,7 @@ SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS X/macOS", "Linux")
 
 
 def open_session(editor: Editor, user_agent: str, *, is_proved: bool, now: datetime) -> str:
-    """Log an editor in; gives the key for the cookie, which is kept nowhere else.
-
-    Their sessions that grew too old are forgotten.
-    """
-    db.session.execute(
-        delete(EditorSession).where(EditorSession.editor_id == editor.id, ~_is_open(now))
-    )
+    """Log an editor in; gives the key for the cookie, which is kept nowhere else."""
     key = secrets.token_urlsafe(KEY_BYTES)
     db.session.add(
         EditorSession(
@@ -87,6 +81,11 @@ def end_sessions(editor_id: int, *, but: int | None = None) -> None:
     """Log an editor out wherever they are logged in, but for one session."""
     ended = delete(EditorSession).where(EditorSession.editor_id == editor_id)
     db.session.execute(ended if but is None else ended.where(EditorSession.id != but))
+
+
+def forget_sessions(*, now: datetime) -> None:
+    """Delete those that grew too old: they open nothing, and nobody is shown them."""
+    execute(delete(EditorSession).where(~_is_open(now)))
 
 
 def browser_in_words(user_agent: str) -> str:

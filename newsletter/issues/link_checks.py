@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from markdown_it.token import Token
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.database import db, execute, is_sqlite
@@ -82,6 +82,11 @@ def verdicts(urls: Collection[str], *, now: datetime) -> dict[str, LinkCheck]:
         select(LinkCheck).where(LinkCheck.url.in_(urls), LinkCheck.checked_at > now - HOLDS_FOR)
     )
     return {row.url: row for row in rows}
+
+
+def forget(*, now: datetime) -> None:
+    """Delete what does not hold any more, also a question that nobody came to try."""
+    execute(delete(LinkCheck).where(LinkCheck.checked_at <= now - HOLDS_FOR))
 
 
 @lru_cache(maxsize=KEPT)
