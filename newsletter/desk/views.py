@@ -8,7 +8,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.database import transaction
-from newsletter.desk.door import may_send, pages
+from newsletter.desk.door import current_editor, may_send, pages
 from newsletter.desk.lookup import now
 from newsletter.issues.changes import FrozenIssue
 from newsletter.issues.editing import DuplicateIssue, OtherDate, import_issue
@@ -47,7 +47,12 @@ def take_file() -> AnyResponse:
     file.close()
     try:
         with transaction():
-            issue = import_issue(data, replace="replace" in request.form, now=now())
+            issue = import_issue(
+                data,
+                replace="replace" in request.form,
+                who=current_editor().address,
+                now=now(),
+            )
     except BadIssueFile as error:
         problems = _quoted(error.problems, data)
         return _file_refused(error.status, problems=problems, filename=file.filename)

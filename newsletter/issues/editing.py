@@ -63,6 +63,7 @@ def import_issue(
     if file.language in issue.languages and not replace:
         raise DuplicateIssue(issue.number, file.language)
     _settle_date(issue, file, replace=replace)
+    audit.note(who, f"Imported a file ({file.language}).", now=now, issue_id=issue.id)
     _write(issue, file, who, now)
     db.session.flush()
     return issue

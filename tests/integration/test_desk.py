@@ -10,12 +10,13 @@ from sqlalchemy import select
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
+from newsletter.audit import AuditEntry
 from newsletter.database import db, transaction
 from newsletter.delivery.models import DeliveryState, Tally
 from newsletter.desk.models import Role
-from newsletter.issues.models import Issue, Subject
+from newsletter.issues.models import Article, Issue, Subject
 from newsletter.subscribers.unsubscribe import unsubscribe
-from tests.desk import NOW, at_the_desk, browser, piece
+from tests.desk import ADDRESS, NOW, at_the_desk, browser, piece
 from tests.factories import make_issue, make_subscriber
 from tests.issue_files import issue_file, sample
 from tests.publishing import draft, publish, publish_week
@@ -33,6 +34,17 @@ def upload(editor, data, *, replace=False, name="week.md"):
 def words(html):
     """What a page says, without its markup."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split()).replace(" ,", ",")
+
+
+def test_who_brings_a_file_in_stands_in_the_log_and_beside_the_texts(app):
+    anna = at_the_desk(app)
+    upload(anna, issue_file())
+    upload(anna, issue_file(subject="Other words"), replace=True)
+
+    log = db.session.execute(select(AuditEntry.who, AuditEntry.what).order_by(AuditEntry.id)).all()
+    assert [who for who, _what in log] == [ADDRESS] * len(log)
+    assert [what for _who, what in log if "file" in what] == ["Imported a file (en)."] * 2
+    assert set(db.session.scalars(select(Article.revised_by))) == {ADDRESS}
 
 
 def test_a_desk_without_issues_says_what_to_do(app):
