@@ -21,7 +21,7 @@ from newsletter.delivery.progress import FullProgress, full_progress, live_worke
 from newsletter.delivery.schedule import is_late
 from newsletter.delivery.start import send_now
 from newsletter.issues import preflight
-from newsletter.issues.editing import import_issue
+from newsletter.issues.editing import export_issue, import_issue
 from newsletter.issues.front_matter import HIGHEST_NUMBER
 from newsletter.issues.issue_file import LARGEST_FILE
 from newsletter.issues.lifecycle import STANDING, IssueState
@@ -61,6 +61,16 @@ def import_(file: BinaryIO, *, replace: bool) -> None:
         imported = import_issue(data, replace=replace, now=now())
         languages = imported.languages
     click.echo(f"Issue {imported.number} is a draft in {' and '.join(languages)}.")
+
+
+@issue.verb
+@number_of_issue
+@click.argument("language", type=click.Choice(list(LANGUAGES)))
+@click.option("--out", type=click.File("wb"), default="-", help="Where to; stdout if not given.")
+def export(number: int, language: str, out: BinaryIO) -> None:
+    """Write one language of an issue as the file that `newsletter issue import` reads."""
+    text = export_issue(find_issue(number), language)
+    out.write(text.encode())  # opened by this: a refusal leaves the file as it was
 
 
 @issue.verb

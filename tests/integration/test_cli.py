@@ -24,6 +24,7 @@ from newsletter.mail.smtp_answers import Answer, Outcome, Stage
 from newsletter.notices.models import Notice
 from newsletter.subscribers.models import Subscriber, SubscriberState
 from newsletter.subscribers.pausing import pause
+from tests.desk import at_the_desk
 from tests.running import COMMAND, ROOT, environment, wait_until
 from tests.running import newsletter as run_to_its_end
 
@@ -89,7 +90,14 @@ def test_a_bad_file_is_refused_with_all_its_lines_and_no_stack_trace(command):
 
 
 @pytest.mark.parametrize(
-    "verb", [("send",), ("status",), ("preview", "--out", "x"), ("test", "--to", "a@b.example")]
+    "verb",
+    [
+        ("send",),
+        ("status",),
+        ("export", "en"),
+        ("preview", "--out", "x"),
+        ("test", "--to", "a@b.example"),
+    ],
 )
 def test_an_issue_that_is_not_there_is_one_clear_line(command, verb):
     refused = command("issue", verb[0], "99", *verb[1:])
@@ -97,6 +105,43 @@ def test_an_issue_that_is_not_there_is_one_clear_line(command, verb):
     assert refused.exit_code == 1
     assert "there is no issue 99" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_an_issue_is_exported_as_the_desk_gives_it(app, command, imported, tmp_path, language):
+    out = tmp_path / "issue.md"
+
+    shown = command("issue", "export", "87", language)
+    command("issue", "export", "87", language, "--out", str(out))
+
+    from_desk = at_the_desk(app).get(f"/desk/issues/87/export/{language}.md").data
+    assert from_desk.startswith(b"---\nnumber: 87\n")
+    assert shown.stdout_bytes == out.read_bytes() == from_desk
+    assert command("issue", "import", str(out), "--replace").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "said"),
+    [
+        (("87", "fr"), 2, "fr"),
+        (("87", "en", "--out", "/nowhere/issue.md"), 1, "No such file or directory"),
+    ],
+)
+def test_what_cannot_be_exported_is_said(command, imported, wrong, status, said):
+    refused = command("issue", "export", *wrong)
+
+    assert refused.exit_code == status
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_an_issue_that_is_not_there_leaves_the_file_as_it_was(command, tmp_path):
+    out = tmp_path / "issue.md"
+    out.write_text("kept")
+
+    command("issue", "export", "99", "en", "--out", str(out))
+
+    assert out.read_text() == "kept"
 
 
 def test_a_preview_is_the_mail_itself_and_its_parts_in_each_language(command, imported, tmp_path):
