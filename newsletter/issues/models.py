@@ -142,7 +142,8 @@ class Subject(Base):
 class Article(Base):
     """What an issue says in one section in one language, under the section's title of that day.
 
-    `version` is that of its newest `ArticleRevision`, 0 for one that came in before there were any.
+    `version` is that of the `ArticleRevision` that holds the same words, 0 for one that came in
+    before there were any; a text that was kept aside has a higher one and does not stand.
     While `approved_at` is there an editor has read and approved it as it stands; a change takes it
     back. An article without any words has no row.
     """
