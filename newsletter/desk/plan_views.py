@@ -1,5 +1,6 @@
 """Plan an issue at the desk: start the next one, set its date and deadline, say who writes what."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -8,12 +9,14 @@ from flask import Response, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
+from newsletter.audit import AuditEntry
 from newsletter.database import transaction
 from newsletter.delivery.local_time import BadTime, read_time
 from newsletter.desk.assignments import people, writers_of
 from newsletter.desk.door import current_editor, may_send, pages
 from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
-from newsletter.desk.planning import Plan, plan_issue, start_next
+from newsletter.desk.places import names_of
+from newsletter.desk.planning import Plan, newest_act, plan_issue, start_next
 from newsletter.issues.front_matter import read_day
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue, Section
@@ -98,20 +101,23 @@ def new_issue() -> AnyResponse:
 @may_send
 def plan(number: int) -> AnyResponse:
     """Set the date and the deadline of an issue, and who writes what."""
+    newest = newest_act(number)
     issue = find_issue(number)
-    sections = _sections(issue)
     if request.method == "GET":
         writers = {id_: {one.id for one in found} for id_, found in writers_of(issue.id).items()}
         dates = Dates(str(number), issue.date.isoformat(), as_typed(issue.deadline_at))
-        return _plan_page(issue, dates, sections, writers)
-    dates = Dates.typed()
+        return _plan_page(issue, dates, writers, seen=newest)
+    sections, dates = _sections(issue), Dates.typed()
     writers = {section.id: _typed_writers(section) for section in sections}
+    seen = request.form.get("seen", 0, type=int)
     day, deadline_at = dates.read_day(), dates.read_deadline(issue.deadline_at)
     if dates.errors:
-        return _plan_page(issue, dates, sections, writers, status=400)
-    planned = Plan(day, deadline_at, {id_: frozenset(ids) for id_, ids in writers.items()})
+        return _plan_page(issue, dates, writers, seen=seen)
+    plan = Plan(day, deadline_at, {id_: frozenset(ids) for id_, ids in writers.items()}, seen)
     with transaction():
-        plan_issue(issue.id, planned, sections, who=current_editor().address, now=now())
+        others = plan_issue(issue.id, plan, sections, who=current_editor().address, now=now())
+    if others:
+        return _plan_page(issue, dates, writers, seen=others[-1].id, others=others)
     flash(gettext("The plan is saved."))
     return redirect(url_for("desk.issue", number=number), 303)
 
@@ -140,21 +146,26 @@ def _new_page(dates: Dates, status: int) -> Response:
 def _plan_page(
     issue: Issue,
     dates: Dates,
-    sections: list[Section],
-    writers: dict[int, set[int]],
-    status: int = 200,
+    writers: Mapping[int, set[int]],
+    *,
+    seen: int,
+    others: Sequence[AuditEntry] = (),
 ) -> Response:
+    """The form; with what is wrong, or what `others` did since it was opened."""
     html = render_template(
         "desk/plan.html",
         issue=issue,
         dates=dates,
-        sections=sections,
+        sections=_sections(issue),
         writers=writers,
+        seen=seen,
+        others=others,
+        names=names_of(act.who for act in others),
         people=people(),
         is_open=issue.state is IssueState.DRAFT,
         field=WRITERS,
     )
-    return Response(html, status)
+    return Response(html, 409 if others else 400 if dates.errors else 200)
 
 
 def _zone() -> ZoneInfo:

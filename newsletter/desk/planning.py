@@ -1,30 +1,47 @@
-"""Plan an issue: its date, its deadline, and who writes what."""
+"""Plan an issue: its date, its deadline, and who writes what.
 
-from collections.abc import Mapping
+Whoever saves a plan says which act about it was the newest when they opened it, so that nobody
+undoes what they have not seen. Each change of a plan is a line in the log.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 
 from newsletter import audit
+from newsletter.audit import AuditEntry
 from newsletter.database import db
 from newsletter.desk.assignments import assign, hand_on, people, writers_of
 from newsletter.desk.models import Editor
-from newsletter.issues.changes import FrozenIssue, begin_change
+from newsletter.issues.changes import DATED, FrozenIssue, begin_change
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue, Section
 from newsletter.issues.skeleton import start_issue
 
+DEADLINE = "Set the deadline to {} UTC."
 NO_DEADLINE = "Took the deadline away."
+WRITTEN = "{} is written by {}."
+ABOUT_THE_PLAN = or_(
+    *(
+        AuditEntry.what.like(said.format("%", "%"))
+        for said in (DATED, DEADLINE, NO_DEADLINE, WRITTEN)
+    )
+)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What was decided; `writers` says by section whose ids."""
+    """What was decided; `writers` says by section whose ids.
+
+    `seen` is the number of the newest act about the plan that whoever decided knew of.
+    """
 
     date: date
     deadline_at: datetime | None
     writers: Mapping[int, frozenset[int]]
+    seen: int
 
 
 def start_next(
@@ -41,45 +58,72 @@ def start_next(
     return issue
 
 
+def newest_act(number: int) -> int:
+    """The number of the last act about the plan of an issue in the log; 0 if there is none.
+
+    Asked for before the plan itself, it stands for nothing newer than what is shown.
+    """
+    of_issue = select(Issue.id).where(Issue.number == number).scalar_subquery()
+    newest = select(func.max(AuditEntry.id)).where(AuditEntry.issue_id == of_issue, ABOUT_THE_PLAN)
+    return db.session.scalar(newest) or 0
+
+
 def plan_issue(
     issue_id: int, plan: Plan, sections: list[Section], *, who: str, now: datetime
-) -> None:
+) -> Sequence[AuditEntry]:
     """Settle what was decided about a draft, a line in the log for each thing that is new.
 
-    Readers see the date, so another one takes the approval back; a deadline and a name do not.
-    Raises `FrozenIssue`.
+    If somebody planned otherwise since what was seen, nothing is changed, and what they did is
+    given back. Readers see the date, so another one takes the approval back; a deadline and a name
+    do not. Raises `FrozenIssue`.
     """
     issue = _lock(issue_id)
     if issue.state is not IssueState.DRAFT:
         raise FrozenIssue(issue.number, issue.state)
+    known = {editor.id: editor for editor in people()}
+    writers = _new_writers(issue_id, plan.writers, sections, frozenset(known))
+    is_as_it_stands = (plan.date, plan.deadline_at) == (issue.date, issue.deadline_at)
+    if is_as_it_stands and not writers:
+        return []
+    if others := _acts_since(issue_id, plan.seen):
+        return others
     said = []
     if plan.date != issue.date:
         begin_change(issue_id, now=now).date = plan.date
-        said.append(f"Dated it {plan.date}.")
+        said.append(DATED.format(plan.date))
     if plan.deadline_at != issue.deadline_at:
-        issue.deadline_at = plan.deadline_at
-        at = plan.deadline_at
-        said.append(
-            f"Set the deadline to {at:%Y-%m-%d %H:%M} UTC." if at else "Took the deadline away."
-        )
-    said += _assign_all(issue_id, plan.writers, sections)
+        issue.deadline_at = at = plan.deadline_at
+        said.append(DEADLINE.format(f"{at:%Y-%m-%d %H:%M}") if at else NO_DEADLINE)
+    for section, chosen in writers:
+        assign(issue_id, section.id, chosen)
+        said.append(WRITTEN.format(section.title("en"), _names(known, chosen)))
     for what in said:
         audit.note(who, what, now=now, issue_id=issue_id)
+    return []
 
 
-def _assign_all(
-    issue_id: int, wanted: Mapping[int, frozenset[int]], sections: list[Section]
-) -> list[str]:
-    """Give each section its writers, and say which have others than before."""
-    known = {editor.id: editor for editor in people()}
-    before = writers_of(issue_id)
-    said = []
-    for section in sections:
-        chosen = wanted.get(section.id, frozenset()) & known.keys()
-        if chosen != {editor.id for editor in before.get(section.id, [])}:
-            assign(issue_id, section.id, chosen)
-            said.append(f"{section.title('en')} is written by {_names(known, chosen)}.")
-    return said
+def _acts_since(issue_id: int, seen: int) -> Sequence[AuditEntry]:
+    """What was done about the plan after an act, the first act first."""
+    newer = select(AuditEntry).where(
+        AuditEntry.issue_id == issue_id, AuditEntry.id > seen, ABOUT_THE_PLAN
+    )
+    return db.session.scalars(newer.order_by(AuditEntry.id)).all()
+
+
+def _new_writers(
+    issue_id: int,
+    wanted: Mapping[int, frozenset[int]],
+    sections: list[Section],
+    known: frozenset[int],
+) -> list[tuple[Section, frozenset[int]]]:
+    """The sections that are to have other writers than now, with who they are."""
+    now = writers_of(issue_id)
+    chosen = [(section, wanted.get(section.id, frozenset()) & known) for section in sections]
+    return [
+        (section, ids)
+        for section, ids in chosen
+        if ids != {editor.id for editor in now.get(section.id, [])}
+    ]
 
 
 def _names(known: Mapping[int, Editor], chosen: frozenset[int]) -> str:

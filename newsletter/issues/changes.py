@@ -9,6 +9,8 @@ from newsletter.errors import NewsletterError
 from newsletter.issues.lifecycle import STANDING, IssueState
 from newsletter.issues.models import Issue
 
+DATED = "Dated it {}."
+
 
 class FrozenIssue(NewsletterError):
     """The issue is a draft no more, so its texts stay as they are."""

@@ -10,7 +10,7 @@ from newsletter import audit
 from newsletter.database import db, is_sqlite
 from newsletter.errors import NewsletterError
 from newsletter.issues import writing
-from newsletter.issues.changes import begin_change
+from newsletter.issues.changes import DATED, begin_change
 from newsletter.issues.export import write_issue_file
 from newsletter.issues.issue_file import ArticleText, IssueFile, read_issue_file, section_key
 from newsletter.issues.models import Issue
@@ -62,8 +62,8 @@ def import_issue(
     issue = _issue_of(file, now)
     if file.language in issue.languages and not replace:
         raise DuplicateIssue(issue.number, file.language)
-    _settle_date(issue, file, replace=replace)
     audit.note(who, f"Imported a file ({file.language}).", now=now, issue_id=issue.id)
+    _settle_date(issue, file, replace=replace, who=who, now=now)
     _write(issue, file, who, now)
     db.session.flush()
     return issue
@@ -105,13 +105,15 @@ def _issue_of(file: IssueFile, now: datetime) -> Issue:
     return begin_change(issue_id, now=now)
 
 
-def _settle_date(issue: Issue, file: IssueFile, *, replace: bool) -> None:
+def _settle_date(issue: Issue, file: IssueFile, *, replace: bool, who: str, now: datetime) -> None:
     """All texts bear the issue's date; to correct it, replace the default language's text."""
     others = set(issue.languages) - {file.language}
     leads = replace and file.language == settings().default_language
     if others and not leads and file.date != issue.date:
         raise OtherDate(issue, file)
-    issue.date = file.date
+    if file.date != issue.date:
+        issue.date = file.date
+        audit.note(who, DATED.format(file.date), now=now, issue_id=issue.id)
 
 
 def _write(issue: Issue, file: IssueFile, who: str, now: datetime) -> None:

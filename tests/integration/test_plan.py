@@ -11,13 +11,16 @@ from newsletter.database import db, transaction
 from newsletter.desk.assignments import assign, may_write, writers_of
 from newsletter.desk.models import Assignment, Editor, Role
 from newsletter.issues.approval import approve
+from newsletter.issues.editing import import_issue
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue
-from tests.desk import ADDRESS, NOW, at_the_desk, make_editor
+from tests.desk import ADDRESS, NOW, at_the_desk, browser, make_editor, piece
 from tests.factories import make_issue, section_called
+from tests.issue_files import issue_file
 
 PLAN = "/desk/issues/87/plan"
 BEN = "ben@example.org"
+CLARA = "clara@example.org"
 
 
 @pytest.fixture
@@ -49,10 +52,15 @@ def log():
     return [entry.what for entry in db.session.scalars(select(AuditEntry).order_by(AuditEntry.id))]
 
 
+def shown(browser):
+    """What the form holds that nobody types; what is a draft no more has none."""
+    page = browser.get(PLAN).text
+    return dict(re.findall(r'name="(csrf_token|seen)" value="([^"]+)"', page))
+
+
 def planned(browser, **typed):
     """Post the form as it is shown, but for what is typed."""
-    form = {"date": "2026-11-17", "deadline": ""} | typed
-    return browser.send_form(PLAN, form, page=PLAN)
+    return browser.post(PLAN, data={"date": "2026-11-17", "deadline": ""} | shown(browser) | typed)
 
 
 def test_who_is_ticked_writes_the_section_and_may_do_so(anna, ben):
@@ -188,3 +196,83 @@ def test_nobody_who_is_not_there_is_given_a_section(anna, ben):
     assert writers_of(the_issue().id) == {}
     assert log() == []
     assert not re.search(rf'name="writers-[a-z-]+" value="{ben.id}"', anna.get(PLAN).text)
+
+
+@pytest.fixture
+def clara(app):
+    """Another editor at the desk."""
+    make_editor(Role.EDITOR, CLARA)
+    found = browser(app)
+    found.log_in(CLARA)
+    return found
+
+
+@pytest.mark.parametrize("what", ["date", "deadline", "writers"])
+def test_who_saves_a_plan_that_was_changed_meanwhile_is_shown_what_and_by_whom(
+    anna, clara, ben, what
+):
+    opened = shown(clara)
+    field = "writers-western-response"
+    by_anna = {
+        "date": {"date": "2026-11-18"},
+        "deadline": {"deadline": "2099-07-01T18:00"},
+        "writers": {field: str(ben.id)},
+    }[what]
+    planned(anna, **by_anna)
+    done = log()
+
+    refused = planned(clara, date="2026-11-20", **{"writers-isis-in-action": str(ben.id)}, **opened)
+
+    assert refused.status_code == 409
+    assert "It was changed meanwhile" in refused.text
+    assert f"<bdi>{ADDRESS}</bdi>: " in refused.text
+    assert done[-1] in refused.text
+    assert 'value="2026-11-20"' in refused.text
+    assert f'name="writers-isis-in-action" value="{ben.id}" checked' in refused.text
+    assert f'name="{field}" value="{ben.id}">' in refused.text
+    assert log() == done
+    assert the_issue().date == date(2026, 11, 18 if what == "date" else 17)
+    assert section_called("isis-in-action").id not in writers_of(the_issue().id)
+
+
+def test_who_has_seen_what_others_changed_may_have_it_otherwise(anna, clara):
+    opened = shown(clara)
+    planned(anna, date="2026-11-18")
+    refused = planned(clara, date="2026-11-20", **opened).text
+
+    again = opened | {"seen": piece(r'name="seen" value="(\d+)"', refused)}
+    assert planned(clara, date="2026-11-20", **again).status_code == 303
+
+    assert the_issue().date == date(2026, 11, 20)
+
+
+def test_the_same_form_sent_twice_is_no_conflict(anna):
+    opened = shown(anna)
+
+    answers = [planned(anna, deadline="2099-07-01T18:00", **opened) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert len(log()) == 1
+
+
+def test_a_file_with_another_date_is_a_change_of_the_plan_and_a_text_is_none(anna):
+    opened = shown(anna)
+    with transaction():
+        import_issue(issue_file(), replace=True, now=NOW)
+    assert planned(anna, deadline="2099-07-01T18:00", **opened).status_code == 303
+
+    opened = shown(anna)
+    with transaction():
+        import_issue(issue_file(day=date(2026, 11, 18)), replace=True, now=NOW)
+    refused = planned(anna, **opened)
+
+    assert refused.status_code == 409
+    assert "Dated it 2026-11-18." in refused.text
+    assert the_issue().deadline_at is not None
+
+
+def test_a_form_that_does_not_say_what_was_seen_undoes_nothing(anna):
+    planned(anna, date="2026-11-18")
+
+    assert planned(anna, date="2026-11-20", seen="").status_code == 409
+    assert the_issue().date == date(2026, 11, 18)
