@@ -128,20 +128,24 @@ class FullProgress(Progress):
 
 
 def progress(issue_id: int) -> Progress:
-    """The counts of an issue now; all zero before it is sent."""
-    issue = select(
-        Issue.number,
-        Issue.state,
-        Issue.sending_started_at,
-        Issue.completed_at,
-        Issue.paused_because,
-    ).where(Issue.id == issue_id)
-    sums = [func.coalesce(func.sum(getattr(Tally, state)), 0) for state in DeliveryState]
+    """The counts of an issue now, all of one moment; zero before it is sent."""
     left = select(func.count()).where(
-        ConsentEvent.issue_id == issue_id, ConsentEvent.kind == ConsentKind.UNSUBSCRIBED
+        ConsentEvent.issue_id == Issue.id, ConsentEvent.kind == ConsentKind.UNSUBSCRIBED
     )
-    number, state, started_at, completed_at, because = db.session.execute(issue).one()
-    counts = db.session.execute(select(*sums).where(Tally.issue_id == issue_id)).one()
+    number, state, started_at, completed_at, because, unsubscribed, *counts = db.session.execute(
+        select(
+            Issue.number,
+            Issue.state,
+            Issue.sending_started_at,
+            Issue.completed_at,
+            Issue.paused_because,
+            left.scalar_subquery(),
+            *(func.coalesce(func.sum(getattr(Tally, state)), 0) for state in DeliveryState),
+        )
+        .outerjoin(Tally, Tally.issue_id == Issue.id)
+        .where(Issue.id == issue_id)
+        .group_by(Issue.id)
+    ).one()
     return Progress(
         number=number,
         state=state,
@@ -149,7 +153,7 @@ def progress(issue_id: int) -> Progress:
         completed_at=completed_at,
         paused_because=because if state is IssueState.PAUSED else None,
         counts={state: int(count) for state, count in zip(DeliveryState, counts, strict=True)},
-        unsubscribed=db.session.scalar(left) or 0,
+        unsubscribed=unsubscribed,
     )
 
 

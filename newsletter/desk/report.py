@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, func, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import aliased, selectinload
 
 from newsletter.database import db
 from newsletter.delivery.answers import without_readers
@@ -78,10 +78,12 @@ class Reasons:
         return sum(self.ticked.values()) + self.silent
 
 
-def outcomes(*, until: datetime | None = None, most: int = BESIDE) -> list[Outcome]:
-    """The issues that went out last, the latest first; up to one whose sending began then."""
+def outcomes(*, until: int | None = None, most: int = BESIDE) -> list[Outcome]:
+    """The issues that went out last, the latest first; from the one of that number on backwards.
+
+    None if that one did not go out.
+    """
     issues = list(_issues(until, most))
-    left = _unsubscribed([issue.id for issue, *_ in issues])
     complained = _complaints(issues[-1][0].sending_started_at) if issues else Counter()
     return [
         Outcome(
@@ -89,12 +91,12 @@ def outcomes(*, until: datetime | None = None, most: int = BESIDE) -> list[Outco
             counts={
                 state: int(count or 0) for state, count in zip(DeliveryState, sums, strict=True)
             },
-            unsubscribed=left[issue.id],
+            unsubscribed=unsubscribed,
             complaints=complained[issue.sending_started_at],
             bounced=bounced,
             counted_at=counted_at,
         )
-        for issue, bounced, counted_at, *sums in issues
+        for issue, bounced, counted_at, unsubscribed, *sums in issues
     ]
 
 
@@ -125,7 +127,7 @@ def reasons(issue_id: int) -> Reasons:
     return Reasons({reason: ticked[reason] for reason in REASONS}, silent, words[:MOST_WORDS])
 
 
-def _issues(until: datetime | None, most: int) -> Iterable[Row[*tuple[Any, ...]]]:
+def _issues(until: int | None, most: int) -> Iterable[Row[*tuple[Any, ...]]]:
     sums = (
         select(
             Tally.issue_id,
@@ -137,11 +139,15 @@ def _issues(until: datetime | None, most: int) -> Iterable[Row[*tuple[Any, ...]]
     whole: ColumnElement[bool] = and_(
         ReportLine.issue_id == Issue.id, ReportLine.dimension == Dimension.ALL
     )
+    left = select(func.count()).where(
+        ConsentEvent.issue_id == Issue.id, ConsentEvent.kind == ConsentKind.UNSUBSCRIBED
+    )
     query = (
         select(
             Issue,
             ReportLine.bounced,
             ReportLine.counted_at,
+            left.scalar_subquery(),
             *(sums.c[state.value] for state in DeliveryState),
         )
         .outerjoin(sums, sums.c.issue_id == Issue.id)
@@ -152,17 +158,10 @@ def _issues(until: datetime | None, most: int) -> Iterable[Row[*tuple[Any, ...]]
         .limit(most)
     )
     if until is not None:
-        query = query.where(Issue.sending_started_at <= until)
+        of_it = aliased(Issue)
+        began = select(of_it.sending_started_at).where(of_it.number == until).scalar_subquery()
+        query = query.where(Issue.sending_started_at <= began)
     return db.session.execute(query).all()
-
-
-def _unsubscribed(issue_ids: Sequence[int]) -> Counter[int | None]:
-    rows = db.session.execute(
-        select(ConsentEvent.issue_id, func.count())
-        .where(ConsentEvent.issue_id.in_(issue_ids), ConsentEvent.kind == ConsentKind.UNSUBSCRIBED)
-        .group_by(ConsentEvent.issue_id)
-    )
-    return Counter(dict(rows.all()))
 
 
 def _complaints(since: datetime | None) -> Counter[datetime | None]:

@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Iterator
-from datetime import datetime
 from io import StringIO
 
 from flask import Response, abort, render_template, request
@@ -11,7 +10,7 @@ from newsletter.delivery.models import ReportLine
 from newsletter.delivery.report import COUNTED, OTHERS, Dimension, lines_of, readers_in
 from newsletter.delivery.samples import samples
 from newsletter.desk import overview
-from newsletter.desk.charts import columns, paces, per_thousand, pieces
+from newsletter.desk.charts import columns, per_thousand, pieces
 from newsletter.desk.door import current_editor, pages
 from newsletter.desk.lookup import ISSUE, find_issue, typed_number
 from newsletter.desk.report import outcomes, reasons, usual
@@ -26,9 +25,11 @@ SHARES = ("sent", "skipped", "failed", "in_doubt")  # of a bar, in their order
 @pages.get(ISSUE + "/report")
 def report(number: int) -> str:
     """What became of an issue, and beside the ones before it."""
-    issue, began = _find_sent(number)
-    beside = outcomes(until=began)
-    this = next(outcome for outcome in beside if outcome.issue.id == issue.id)
+    beside = outcomes(until=number)
+    this = next((outcome for outcome in beside if outcome.issue.number == number), None)
+    if this is None:
+        abort(404)
+    issue = this.issue
     return render_template(
         "desk/report.html",
         issue=issue,
@@ -45,7 +46,7 @@ def report(number: int) -> str:
         choice_in_words=overview.choice_in_words,
         others=OTHERS,
         reasons=reasons(issue.id),
-        paces=paces(samples(issue.id), began),
+        samples=samples(issue.id),
         may_read=current_editor().may_send,
     )
 
@@ -53,7 +54,9 @@ def report(number: int) -> str:
 @pages.get(ISSUE + "/report.csv")
 def report_file(number: int) -> Response:
     """What was counted of an issue, as a file for a spreadsheet; sections by their slugs."""
-    issue, _began = _find_sent(number)
+    issue = find_issue(number)
+    if not issue.is_public:
+        abort(404)
     text = StringIO(newline="")
     csv.writer(text).writerows(_rows(issue))
     answer = Response(text.getvalue(), mimetype="text/csv")
@@ -66,8 +69,9 @@ def report_file(number: int) -> Response:
 def reports() -> str:
     """The issues that went out, beside each other."""
     before = typed_number(request.args.get("before", ""))
-    began = _find_sent(before)[1] if before is not None else None
-    found = outcomes(until=began, most=ISSUES_PER_PAGE + 1)
+    found = outcomes(until=before, most=ISSUES_PER_PAGE + 1)
+    if before is not None and not found:
+        abort(404)
     return render_template(
         "desk/reports.html",
         outcomes=found[:ISSUES_PER_PAGE],
@@ -75,12 +79,6 @@ def reports() -> str:
         columns=columns,
         words_of=overview.words_of,
     )
-
-
-def _find_sent(number: int) -> tuple[Issue, datetime]:
-    """The issue of that number and when its sending began; 404 if it has not."""
-    issue = find_issue(number)
-    return issue, issue.sending_started_at or abort(404)
 
 
 def _bar(line: ReportLine, longest: int) -> list[object]:

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import selectinload
 
 from newsletter.database import db
-from newsletter.delivery.progress import Progress, progress
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue
 
@@ -16,35 +15,34 @@ STILL_THIS_WEEK = timedelta(days=6)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """An issue that readers have, and what became of it."""
+class Week:
+    """The issues that are not done yet, the one to work on first; and the last that was sent."""
 
-    issue: Issue
-    progress: Progress
+    in_work: list[Issue]
+    last: Issue | None
 
 
-def issues_in_work(today: date) -> list[Issue]:
-    """The issues that are not done yet, the one to work on first.
+def this_week(today: date) -> Week:
+    """What is in work and what is done, in one look.
 
-    That is the one whose date is next, or was in the last days; what was left lying long ago
-    comes after all others.
+    To be worked on first is the issue whose date is next, or was in the last days; what was left
+    lying long ago comes after all others. The last one is that whose sending came to an end.
     """
-    found = db.session.scalars(
-        select(Issue)
-        .where(Issue.state.in_(IN_WORK))
-        .options(selectinload(Issue.subjects), selectinload(Issue.articles))
-    )
-    since = today - STILL_THIS_WEEK
-    return sorted(found, key=lambda issue: (issue.date < since, issue.date, issue.number))
-
-
-def last_outcome() -> Outcome | None:
-    """The last issue whose sending came to an end."""
-    last = db.session.scalar(
-        select(Issue)
+    last = (
+        select(Issue.id)
         .where(Issue.sending_started_at.is_not(None), Issue.state.not_in(IN_WORK))
-        .options(selectinload(Issue.subjects))
         .order_by(Issue.sending_started_at.desc(), Issue.number.desc())
         .limit(1)
+        .scalar_subquery()
     )
-    return Outcome(last, progress(last.id)) if last else None
+    found = db.session.scalars(
+        select(Issue)
+        .where(or_(Issue.state.in_(IN_WORK), Issue.id == last))
+        .options(selectinload(Issue.subjects))
+    ).all()
+    since = today - STILL_THIS_WEEK
+    in_work = [issue for issue in found if issue.state in IN_WORK]
+    return Week(
+        sorted(in_work, key=lambda issue: (issue.date < since, issue.date, issue.number)),
+        next((issue for issue in found if issue.state not in IN_WORK), None),
+    )

@@ -1,4 +1,4 @@
-"""A page asks the database three times at most, however much there is to show."""
+"""A page asks the database a few times at most, however much there is to show."""
 
 from datetime import date
 
@@ -8,12 +8,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from newsletter.database import db, transaction
-from newsletter.issues.models import Section
+from newsletter.delivery.report import count_lines, keep_lines
+from newsletter.issues.lifecycle import IssueState
+from newsletter.issues.models import Issue, Section
 from newsletter.links import Purpose
 from newsletter.pages import links
+from tests.desk import at_the_desk
 from tests.factories import make_subscriber
-from tests.issue_files import issue_file
-from tests.publishing import NOON, publish, publish_sample, publish_week
+from tests.issue_files import SAMPLES, issue_file
+from tests.publishing import NOON, draft, publish, publish_sample, publish_week
 
 MOST = 3
 PAGES = [
@@ -36,6 +39,18 @@ PAGES = [
     "/manage",
 ]
 FOR_PROGRAMS = ["/sitemap.xml", "/robots.txt"]
+AT_THE_DESK = {  # who it is, is one of them
+    "/desk/": 8,
+    "/desk/issues": 6,
+    "/desk/issues/87": 14,
+    "/desk/issues/88": 14,
+    "/desk/issues/88/checks": 18,
+    "/desk/issues/88/send": 17,
+    "/desk/issues/88/plan": 7,
+    "/desk/issues/87/progress": 8,
+    "/desk/issues/87/report": 9,
+    "/desk/reports": 4,
+}
 
 
 @pytest.fixture
@@ -64,6 +79,39 @@ def test_a_page_asks_little_however_many_issues_there_are(
 
     assert response.status_code == 200
     assert len(statements) <= MOST, statements
+
+
+@pytest.mark.parametrize("path", AT_THE_DESK)
+def test_a_page_of_the_desk_asks_no_more_however_much_there_is(
+    app: Flask, statements: list[str], path
+):
+    _some_weeks()
+    anna = at_the_desk(app)
+    _forget(statements)
+
+    response = anna.get(path)
+
+    assert response.status_code == 200
+    assert 0 < len(statements) <= AT_THE_DESK[path], statements
+
+
+def _some_weeks() -> None:
+    """Issues that are done and counted, and one in work in every section."""
+    with transaction():
+        for name in ("reader", "member"):
+            make_subscriber(f"{name}@reader.example")
+        make_subscriber("one@reader.example", sections=["western-response"])
+    for number in range(80, 87):
+        publish_week(number, day=date(2026, 11, number - 70))
+    publish_sample()
+    with transaction():
+        done = {"state": IssueState.SENT, "completed_at": NOON}
+        db.session.execute(sa.update(Issue).values(done))
+    for issue_id in db.session.scalars(sa.select(Issue.id)).all():
+        lines = count_lines(issue_id)
+        with transaction():
+            keep_lines(issue_id, lines, now=NOON)
+    draft((SAMPLES / "issue-88.en.md").read_bytes())
 
 
 @pytest.mark.parametrize("purpose", [Purpose.PREFERENCES, Purpose.UNSUBSCRIBE])

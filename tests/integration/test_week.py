@@ -14,7 +14,7 @@ from newsletter.delivery.models import Tally
 from newsletter.desk.assignments import assign, writers_of
 from newsletter.desk.models import Assignment, Editor, Role
 from newsletter.desk.planning import start_next
-from newsletter.desk.week import issues_in_work
+from newsletter.desk.week import this_week
 from newsletter.issues.approval import approve
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue
@@ -145,7 +145,7 @@ def test_the_issue_whose_date_is_next_comes_first_and_what_was_forgotten_last(ap
             make_issue(number).date = date(2026, 11, day)
         make_issue(86).state = IssueState.CANCELLED
 
-    assert [issue.number for issue in issues_in_work(today)] == [87, 88, 89, 50]
+    assert [issue.number for issue in this_week(today).in_work] == [87, 88, 89, 50]
 
 
 def test_other_issues_in_work_are_named_beneath(app):
