@@ -101,7 +101,7 @@ def as_page(edition: RenderedEdition, view: View) -> Response:
 
 
 def instead(error: NewsletterError, view: View) -> Response:
-    """What is shown in the place of a mail that can't be made as it is."""
+    """What is shown in the place of a mail that can't be made as it is; no fault of the request."""
     if isinstance(error, NothingChosen):
         heading, sentence = gettext("There is no text to show yet."), ""
     else:
@@ -109,7 +109,7 @@ def instead(error: NewsletterError, view: View) -> Response:
     html = render_template(
         "desk/no_mail.html", heading=heading, sentence=sentence, light=view.light
     )
-    return Response(html, error.status, headers={"Content-Security-Policy": SANDBOX})
+    return Response(html, headers={"Content-Security-Policy": SANDBOX})
 
 
 def _in_light(html: str, light: Light) -> str:

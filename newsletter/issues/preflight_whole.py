@@ -55,7 +55,7 @@ def untranslated(issue: Issue) -> Iterator[Finding]:
     """Languages without any text, and articles that stand in for missing ones."""
     default = settings().default_language
     for language in LANGUAGES:
-        if language not in issue.languages:
+        if language not in {*issue.languages, default}:  # of that one, more is said elsewhere
             yield Finding(
                 "no-language",
                 translatable(

@@ -99,7 +99,7 @@ function plan(after = afterTheLastKey) {
 function changed() {
   count();
   copies.write();
-  show("unsaved", isStopped ? says.unsaved : "");
+  show("unsaved", isStopped || !status.textContent ? says.unsaved : "");
   unsavedSince ||= Date.now();
   const longest = unsavedSince + WHILE_TYPING * afterTheLastKey - Date.now();
   plan(Math.max(0, Math.min(afterTheLastKey, longest)));
