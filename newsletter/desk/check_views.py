@@ -21,8 +21,7 @@ def checks(number: int) -> str:
     return render_template(
         "desk/checks.html",
         issue=issue,
-        blocking=everything.shown(found.blocking, issue, editor),
-        warnings=everything.shown(found.warnings, issue, editor),
+        checked=everything.shown(found, issue, editor),
         tried=everything.tried(issue, now=now()),
     )
 

@@ -20,6 +20,7 @@ from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.link_checks import WAITING
 from newsletter.issues.models import Issue, Section
 from newsletter.issues.preflight import Preflight
+from newsletter.issues.sections import sections_of, standing_sections
 from newsletter.locales import translatable
 from newsletter.pages import language_name, page_language, settings
 
@@ -35,6 +36,14 @@ class Shown:
     remedy: str
     place: str
     url: str | None
+
+
+@dataclass(frozen=True)
+class ShownPreflight:
+    """All that was found, for a page."""
+
+    blocking: list[Shown]
+    warnings: list[Shown]
 
 
 @dataclass(frozen=True)
@@ -54,11 +63,16 @@ def check(issue: Issue, audience: Audience, *, now: datetime) -> Preflight:
     return Preflight(found.blocking, (*found.warnings, *more))
 
 
-def shown(findings: tuple[Finding, ...], issue: Issue, editor: Editor) -> list[Shown]:
-    """Findings for a page; each leads to where this editor may mend it."""
-    titles = {s.slug: s.title(page_language()) for s in db.session.scalars(select(Section))}
+def shown(found: Preflight, issue: Issue, editor: Editor) -> ShownPreflight:
+    """What was found, for a page; each finding leads to where this editor may mend it."""
+    sections = {section.slug: section for section in [*standing_sections(), *sections_of(issue)]}
+    titles = {slug: section.title(page_language()) for slug, section in sections.items()}
     open_to = _sections_of(editor, issue)
-    return [_show(finding, issue, editor, titles, open_to) for finding in findings]
+    blocking, warnings = (
+        [_show(finding, issue, editor, titles, open_to) for finding in findings]
+        for findings in (found.blocking, found.warnings)
+    )
+    return ShownPreflight(blocking, warnings)
 
 
 def to_try(issue: Issue) -> list[str]:
@@ -132,19 +146,19 @@ def _sections_of(editor: Editor, issue: Issue) -> set[str] | None:
 
 def _readers_far_off(issue: Issue, audience: Audience) -> Iterator[Finding]:
     """Readers that are many more or many fewer than those of the issue before."""
-    last = db.session.scalar(
-        select(func.max(Issue.number)).where(
-            Issue.number < issue.number, Issue.sending_started_at.is_not(None)
-        )
-    )
-    if last is None:
-        return
+    sent_before = Issue.number < issue.number, Issue.sending_started_at.is_not(None)
     columns = [func.sum(getattr(Tally, state)) for state in DeliveryState]
-    total = sum(columns[1:], columns[0])
-    found = db.session.scalar(
-        select(total).join(Issue, Issue.id == Tally.issue_id).where(Issue.number == last)
-    )
-    before = int(found or 0)  # PostgreSQL sums to a decimal
+    found = db.session.execute(
+        select(Issue.number, sum(columns[1:], columns[0]))
+        .outerjoin(Tally, Tally.issue_id == Issue.id)
+        .where(*sent_before)
+        .group_by(Issue.number)
+        .order_by(Issue.number.desc())
+        .limit(1)
+    ).first()
+    if found is None:
+        return
+    last, before = found.number, int(found[1] or 0)  # PostgreSQL sums to a decimal
     if before >= FEW and abs(audience.total - before) > FAR_OFF * before:
         yield Finding(
             "audience",
@@ -152,5 +166,5 @@ def _readers_far_off(issue: Issue, audience: Audience) -> Iterator[Finding]:
             translatable(
                 "See below who they are; a section that is missing, or an import, may be why."
             ),
-            facts={"readers": audience.total, "last": last, "before": int(before)},
+            facts={"readers": audience.total, "last": last, "before": before},
         )

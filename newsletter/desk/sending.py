@@ -15,6 +15,7 @@ from newsletter.delivery.start import send_now
 from newsletter.desk import checks, overview
 from newsletter.desk.door import current_editor, may_send, pages
 from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
+from newsletter.desk.places import names_of
 from newsletter.issues.lifecycle import IssueState, WrongStep
 from newsletter.issues.models import Issue
 from newsletter.mail.publication import sender
@@ -96,8 +97,8 @@ def _send_page(issue: Issue, *, at: str | None = None, **mistakes: object) -> st
         issue=issue,
         subjects=[issue.subject(tag, tag) for tag in overview.languages_of(issue)],
         audience=readers,
-        blocking=checks.shown(found.blocking, issue, editor),
-        warnings=checks.shown(found.warnings, issue, editor),
+        checked=checks.shown(found, issue, editor),
+        names=names_of([issue.approved_by]),
         in_words=overview.choice_in_words,
         sender=sender(),
         is_late=schedules.is_late(issue, now=now()),
