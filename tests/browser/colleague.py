@@ -1,11 +1,22 @@
 """Somebody who works at the desk, with a browser of their own."""
 
 import os
+import re
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pyotp
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, expect
+from PIL import Image
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    FilePayload,
+    Page,
+    Request,
+    ViewportSize,
+    expect,
+)
 
 from tests.browser.reader import SCHEMES, faults
 from tests.door import next_code
@@ -80,6 +91,15 @@ class Colleague:
         """Type an article; it saves itself."""
         self.fill("Headline", headline)
         self.fill("Text", body)
+
+    def add_picture(self) -> None:
+        """Put a picture into the text that is open, and leave its words for later."""
+        data = BytesIO()
+        Image.new("RGB", (640, 360), "slategrey").save(data, "PNG")
+        picture = FilePayload(name="map.png", mimeType="image/png", buffer=data.getvalue())
+        self.page.locator("#picture").set_input_files(picture)
+        text = self.page.get_by_label("Text", exact=True)
+        expect(text).to_have_value(re.compile(r"!\[Describe the picture\]"))
 
     def is_saved(self) -> None:
         """Wait until the server has what was typed."""

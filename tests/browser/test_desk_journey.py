@@ -53,6 +53,8 @@ TK: name of the hotel. See [the map](/maps/tunis) and [the minutes](http://192.1
 Readers leave by https://news.example/unsubscribe/{MARKS[Hole.UNSUBSCRIBE]} here.
 """
 FOUND = (
+    "Anti-ISIS Coalition has a headline but no text",
+    "Western Response has an image without alternative text",
     "mark of a reader's own unsubscribe link",
     "looks like a note: TK",
     "link without a full address, which stays text: /maps/tunis",
@@ -225,7 +227,9 @@ def two_who_write_the_same_see_both(newsroom: Newsroom) -> None:
 
     author.follow("Revisions")
     author.look("revisions")
-    assert author.page.locator("tbody tr").count() == 4, "both, what was before, and what came of it"
+    assert author.page.locator("tbody tr").count() == 4, (
+        "both, what was before, and what came of it"
+    )
 
 
 def it_is_looked_at_as_readers_get_it(newsroom: Newsroom) -> None:
@@ -252,16 +256,23 @@ def the_checks_find_what_is_wrong_and_lead_to_it(newsroom: Newsroom) -> None:
     editor, section = newsroom.editor, "Western Response"
     author = newsroom.authors[section]
     author.fill("Text", TEXTS[section][1] + FAULTY)
+    author.add_picture()
     author.is_saved()
+    empty = "Anti-ISIS Coalition"
+    newsroom.authors[empty].fill("Text", "")
+    newsroom.authors[empty].is_saved()
     editor.open(f"{newsroom.url}/checks")
     for sentence in FOUND:
-        editor.sees(sentence)
+        finding = editor.page.locator(".finding li").filter(has_text=sentence)
+        expect(finding.locator(".remedy"), "a remedy").not_to_be_empty()
+        expect(finding.get_by_role("link"), "a place").to_have_count(1)
     editor.look("checks")
 
-    editor.follow(f"{section} · English")
-    editor.fill("Text", TEXTS[section][1])
-    editor.is_saved()
-    editor.open(f"{newsroom.url}/checks")
+    for where in (section, empty):
+        editor.follow(f"{where} · English")
+        editor.fill("Text", TEXTS[where][1])
+        editor.is_saved()
+        editor.open(f"{newsroom.url}/checks")
     editor.follow("Subject and preheader · English")
     editor.fill("Subject", "A checkpoint attacked twice, and a truce that holds")
     editor.fill("Preheader", "Ministers meet in Tunis; Misrata calls its brigades back")
