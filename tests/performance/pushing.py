@@ -45,7 +45,10 @@ SENDERS = {Way.DRIVER: "driver", Way.SPLICING: "splicing_driver", Way.SMTPLIB: "
 
 @dataclass(frozen=True)
 class Run:
-    """What is measured; `size` in KB (1000 bytes), `delay` of every reply in ms."""
+    """What is measured; `size` in KB (1000 bytes), `delay` of every reply in ms.
+
+    Several senders share the connections.
+    """
 
     way: Way
     size: int
@@ -103,7 +106,7 @@ def measure(run: Run, databases: Databases) -> Result:
             database_url=url,
             issue_id=issue_id,
             relay_port=sink.port,
-            connections=run.connections,
+            connections=run.connections // run.senders,
             messages=run.messages,
         )
         postmaster = databases.postmaster if run.way is Way.ENGINE_POSTGRESQL else None
