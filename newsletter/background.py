@@ -115,7 +115,8 @@ def init_background(app: Flask, broker_url: str) -> None:
     )
     celery.set_default()
     app.extensions["celery"] = celery
-    signals.worker_process_init.connect(_forget_parents_connections(app), weak=False)
+    forget = app.extensions["forget_parents_connections"] = _forget_parents_connections(app)
+    signals.worker_process_init.connect(forget)  # for as long as the application lives
     signals.worker_shutting_down.connect(_tell_children_to_stop)
 
 
