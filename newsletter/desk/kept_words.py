@@ -4,15 +4,35 @@ The session may be over, its token too old, the database full. Whoever has JavaS
 the page that they write on; everybody else gets their words back here, to be saved once more.
 """
 
+from collections.abc import Callable
+from functools import wraps
 from http import HTTPStatus
+from typing import Any
 
 from flask import Response, g, jsonify, render_template, request
+from flask_babel import gettext
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from newsletter.desk.door import pages
 
 WRITING = {"desk.save", "desk.save_subject"}
 LARGEST_FORM = 2 * 1024 * 1024  # bytes; two hundred thousand Arabic letters need it
-HANDLED = {HTTPStatus.CONFLICT}  # with pages of their own that keep the words
+
+
+def keeps_words(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Say of a view that the words are stored when it answers, or stand in what it answers.
+
+    Whatever is answered in its place, by the door or because something broke, holds none.
+    """
+
+    @wraps(view)
+    def keeping(*args: object, **kwargs: object) -> Any:
+        answer = view(*args, **kwargs)
+        g.words_are_kept = True
+        return answer
+
+    return keeping
 
 
 def wants_json() -> bool:
@@ -35,23 +55,33 @@ def allow_long_texts(endpoint: str | None, _values: dict[str, object] | None) ->
 @pages.after_request
 def give_words_back(response: Response) -> Response:
     """Answer a form that was not saved with a page that holds it."""
-    if request.endpoint not in WRITING or request.method != "POST" or not _is_refused(response):
+    if request.endpoint not in WRITING or request.method != "POST" or g.get("words_are_kept"):
         return response
-    status = response.status_code if g.get("editor_session") else HTTPStatus.UNAUTHORIZED
+    way_in = response.location  # the door leads there
+    status = HTTPStatus.UNAUTHORIZED if way_in else response.status_code
     if wants_json():
-        return response if response.is_json else _answer(jsonify({}), status)
+        return _tell_script(status)
     if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
         return response  # somebody else's words
-    return _answer(
-        Response(render_template("desk/words_kept.html", fields=request.form, status=int(status))),
-        status,
-    )
+    fields = _typed()
+    if fields is None:
+        return response
+    html = render_template("desk/words_kept.html", fields=fields, status=int(status), way_in=way_in)
+    return _answer(Response(html), status)
 
 
-def _is_refused(response: Response) -> bool:
-    if g.get("editor_session") is None:
-        return True
-    return response.status_code >= HTTPStatus.BAD_REQUEST and response.status_code not in HANDLED
+def _tell_script(status: int) -> Response:
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return told(gettext("This text is longer than we can take. Shorten it."), status=status)
+    return _answer(jsonify({}), status)
+
+
+def _typed() -> MultiDict[str, str] | None:
+    """The form that was sent, if it is short enough to be read."""
+    try:
+        return request.form
+    except RequestEntityTooLarge:
+        return None
 
 
 def _answer(response: Response, status: int) -> Response:

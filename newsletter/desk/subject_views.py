@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.database import transaction
 from newsletter.desk.door import current_editor, may_send, pages
-from newsletter.desk.kept_words import told, wants_json
+from newsletter.desk.kept_words import keeps_words, told, wants_json
 from newsletter.desk.lookup import ISSUE, find_issue, now
 from newsletter.desk.places import find_language
 from newsletter.desk.writing_views import clock, typed_version
@@ -37,6 +37,7 @@ def write_subject(number: int, language: str) -> str:
 
 @pages.post(SUBJECT)
 @may_send
+@keeps_words
 def save_subject(number: int, language: str) -> AnyResponse:
     """Save them, or show those that somebody else saved meanwhile."""
     issue = find_issue(number)

@@ -1,12 +1,14 @@
 """Write an article: the page, its saving, and what is shown when two write at once."""
 
+from dataclasses import replace
+
 from flask import Response, abort, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import format_datetime, gettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.database import transaction
 from newsletter.desk.door import current_editor, pages
-from newsletter.desk.kept_words import told, wants_json
+from newsletter.desk.kept_words import keeps_words, told, wants_json
 from newsletter.desk.lookup import now
 from newsletter.desk.places import ARTICLE, At, find_article, names_of
 from newsletter.issues import writing
@@ -31,14 +33,15 @@ def write(number: int, slug: str, language: str) -> str:
 
 
 @pages.post(ARTICLE)
+@keeps_words
 def save(number: int, slug: str, language: str) -> AnyResponse:
     """Save the article, or show the text that somebody else saved meanwhile."""
     at = find_article(number, slug, language)
     words = Words.typed(request.form.get("headline", ""), request.form.get("body", ""))
-    if "theirs" in request.form:
-        return _take_theirs(at, words)
     who = current_editor().address
     try:
+        if "theirs" in request.form:
+            return _take_theirs(at, words)
         with transaction():
             outcome = writing.save_article(
                 at.place, words, based_on=typed_version(), who=who, now=now()
@@ -51,7 +54,7 @@ def save(number: int, slug: str, language: str) -> AnyResponse:
         case Conflict():
             return _conflict(at, words, outcome)
         case Frozen():
-            return _frozen(at, outcome)
+            return _frozen(at)
 
 
 def typed_version() -> int:
@@ -94,7 +97,7 @@ def _conflict(at: At, mine: Words, conflict: Conflict) -> AnyResponse:
     return Response(html, 409)
 
 
-def _frozen(at: At, frozen: Frozen) -> AnyResponse:
+def _frozen(at: At) -> AnyResponse:
     """Say that nothing can be changed, and where the text went."""
     sentence = gettext(
         "This issue is no draft any more, so the text was not changed."
@@ -110,13 +113,15 @@ def _take_theirs(at: At, mine: Words) -> AnyResponse:
     with transaction():
         writing.keep_aside(at.place, mine, who=current_editor().address, now=now())
     flash(gettext("The other text stands. Yours is kept among the revisions."))
+    if wants_json():
+        return jsonify({})
     return redirect(url_for("desk.write", **at.address), 303)
 
 
 def _too_long(at: At, words: Words, error: TooLong) -> AnyResponse:
     if wants_json():
         return told(str(error), status=error.status)
-    standing = writing.standing_at(at.place)
+    standing = replace(writing.standing_at(at.place), version=typed_version())
     return Response(_page(at, standing, words, complaint=str(error)), error.status)
 
 
@@ -131,6 +136,7 @@ def _page(at: At, standing: Standing, words: Words, *, complaint: str = "") -> s
         standing=standing,
         words=words,
         may_change=at.issue.state is IssueState.DRAFT,
+        saves_itself=at.issue.state is IssueState.DRAFT and words == standing.words,
         names=names_of([standing.by, standing.approved_by, at.issue.approved_by]),
         others=others,
         beside=beside,

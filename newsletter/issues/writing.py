@@ -14,8 +14,9 @@ from newsletter import audit
 from newsletter.database import db
 from newsletter.errors import NewsletterError
 from newsletter.issues import markdown, revisions
-from newsletter.issues.changes import FrozenIssue, begin_change
+from newsletter.issues.changes import begin_change
 from newsletter.issues.front_matter import LONGEST_TITLE
+from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Article, ArticleRevision, Issue, Section
 from newsletter.issues.revisions import Place, Words
 
@@ -56,7 +57,6 @@ class Conflict:
 class Frozen:
     """The issue is a draft no more; the text is kept as revision `kept`."""
 
-    refusal: FrozenIssue
     kept: int | None
 
 
@@ -84,12 +84,11 @@ def save_article(
     standing = _lock(place)
     if words == standing.words:
         return Saved(standing.version)
+    if not _is_draft(place):  # then there is nothing to decide between two texts
+        return Frozen(_keep_aside(place, words, standing, who, now))
     if based_on != standing.version:
         return Conflict(standing, _keep_aside(place, words, standing, who, now))
-    try:
-        return Saved(put(place, words, who=who, now=now))
-    except FrozenIssue as refusal:
-        return Frozen(refusal, _keep_aside(place, words, standing, who, now))
+    return Saved(put(place, words, who=who, now=now))
 
 
 def restore_article(place: Place, version: int, *, who: str, now: datetime) -> Saved:
@@ -108,7 +107,11 @@ def restore_article(place: Place, version: int, *, who: str, now: datetime) -> S
 
 
 def keep_aside(place: Place, words: Words, *, who: str, now: datetime) -> int | None:
-    """Keep a text that its writer gave up in favour of what stands; gives its version."""
+    """Keep a text that its writer gave up in favour of what stands; gives its version.
+
+    Raises `TooLong`.
+    """
+    _check_length(words)
     return _keep_aside(place, words, _lock(place), who, now)
 
 
@@ -155,6 +158,11 @@ def _lock(place: Place) -> Standing:
     """What stands there, and nobody changes it until the transaction ends."""
     db.session.execute(select(Issue.id).where(Issue.id == place.issue_id).with_for_update())
     return standing_at(place)
+
+
+def _is_draft(place: Place) -> bool:
+    state = db.session.scalar(select(Issue.state).where(Issue.id == place.issue_id))
+    return state is IssueState.DRAFT
 
 
 def _article_at(place: Place) -> Article | None:

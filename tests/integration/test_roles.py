@@ -109,7 +109,7 @@ def outcome(answer):
     """What came of a request, in a word; 401 gives a writer's words back, and asks who it is."""
     assert answer.status_code < 500
     if answer.status_code == 401:
-        return LOGIN
+        return PROVE if 'href="/desk/second-factor"' in answer.text else LOGIN
     to = answer.headers.get("Location", "") if answer.status_code == 303 else ""
     if to.startswith("/desk/login"):
         return LOGIN

@@ -85,6 +85,7 @@ def test_a_subject_that_is_too_long_is_given_back(app, issue):
 
     assert refused.status_code == 400
     assert "x" * 201 in refused.text
+    assert "201 characters; at most 200" in refused.text
 
 
 def test_a_change_takes_the_approval_back_and_the_same_words_do_not(app, issue):

@@ -9,7 +9,7 @@ from sqlalchemy import event, select
 
 from newsletter import audit
 from newsletter.database import db, transaction
-from newsletter.desk.models import Assignment, Editor, Role
+from newsletter.desk.models import Assignment, Editor, EditorSession, Role
 from newsletter.issues import revisions, writing
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Article, ArticleRevision, Issue
@@ -193,6 +193,17 @@ def test_an_issue_that_is_under_way_keeps_its_text_and_what_was_typed_too_late(p
     assert kept_as(place, outcome.kept).body == "Too late."
 
 
+def test_words_that_are_late_twice_over_are_kept_and_nobody_is_sent_to_compare_them(place):
+    save(place, "Anna's words.", on=0)
+    with transaction():
+        db.session.get_one(Issue, place.issue_id).state = IssueState.SCHEDULED
+
+    outcome = save(place, "Too late.", on=0, who=BILAL)
+
+    assert isinstance(outcome, Frozen)
+    assert kept_as(place, outcome.kept).body == "Too late."
+
+
 def test_of_many_who_save_at_once_one_wins_and_every_text_is_kept(app, place):
     start = Barrier(6)
 
@@ -243,6 +254,17 @@ def test_who_lets_the_other_text_stand_keeps_their_own_among_the_revisions(app, 
     assert "Mine." in said(place)
 
 
+def test_no_text_is_kept_aside_that_could_never_be_restored(app, place):
+    anna = at_the_desk(app)
+    form = {"headline": "H", "body": "x" * 200_001, "based_on": 0, "theirs": "yes"}
+
+    answer = anna.send_form(URL, form, page=URL)
+
+    assert answer.status_code == 400
+    assert "x" * 200_001 in answer.text
+    assert said(place) == []
+
+
 def test_a_script_is_told_the_version_or_that_there_are_two_texts(app, place):
     anna = at_the_desk(app)
     form = {"csrf_token": anna.token(URL), "headline": "H", "body": "One.", "based_on": "0"}
@@ -276,6 +298,32 @@ def test_the_longest_article_in_arabic_goes_through_and_a_longer_one_is_given_ba
     assert (taken.status_code, refused.status_code) == (303, 400)
     assert stands(place) == longest
     assert "x" * 200_001 in refused.text
+    assert "200,001 characters; at most 200,000" in refused.text
+
+
+def test_a_text_that_was_too_long_is_shown_on_the_version_that_it_was_written_on(app, place):
+    anna = at_the_desk(app)
+    save(place, "Bilal's.", on=0, who=BILAL)
+
+    refused = anna.send_form(URL, {"headline": "H", "body": "x" * 200_001, "based_on": 0}, page=URL)
+
+    assert piece(r'name="based_on" value="(\d+)"', refused.text) == "0"
+    assert "data-autosave" not in refused.text  # what stands there is not what is stored
+
+
+@pytest.mark.parametrize("has_session", [True, False])
+def test_a_form_that_nobody_can_read_is_answered_with_the_reason(app, place, has_session):
+    visitor = at_the_desk(app) if has_session else browser(app)
+    form = {"csrf_token": "any", "body": "x" * (2 * 1024 * 1024 + 1), "based_on": "0"}
+
+    told, page = (visitor.post(URL, data=form, headers=who) for who in (SCRIPT, NO_SCRIPT))
+
+    if has_session:
+        assert (told.status_code, page.status_code) == (413, 413)
+        assert "longer than we can take" in told.json["said"]
+        assert "That is too much at once" in page.text
+    else:
+        assert (told.status_code, page.status_code) == (401, 303)
 
 
 @pytest.mark.parametrize("headers", [SCRIPT, NO_SCRIPT])
@@ -286,6 +334,23 @@ def test_words_that_come_after_the_session_ended_are_given_back(app, place, head
 
     assert answer.status_code == 401
     assert ("Words." in answer.text) is (headers is NO_SCRIPT)
+    assert stands(place) == CAME_IN
+
+
+@pytest.mark.parametrize("headers", [SCRIPT, NO_SCRIPT])
+def test_words_that_come_before_the_second_factor_are_given_back(app, place, headers):
+    anna = at_the_desk(app)
+    form = {"csrf_token": anna.token(URL), "headline": "H", "body": "Words.", "based_on": "0"}
+    with transaction():
+        db.session.scalars(select(Editor)).one().totp_secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+        db.session.scalars(select(EditorSession)).one().proved_at = None
+
+    answer = anna.post(URL, data=form, headers=headers)
+
+    assert answer.status_code == 401
+    if headers is NO_SCRIPT:
+        assert "Words." in answer.text
+        assert 'href="/desk/second-factor"' in answer.text
     assert stands(place) == CAME_IN
 
 
