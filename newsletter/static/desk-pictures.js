@@ -15,7 +15,7 @@ async function upload(file) {
   const answer = await fetch(picker.dataset.action, { method: "POST", body: data, headers: { Accept: "application/json" }, redirect: "manual" }).catch(() => null);
   const told = answer?.headers.get("Content-Type")?.includes("json") ? await answer.json() : {};
   if (!answer?.ok || !told.markdown) {
-    status.textContent = [picker.dataset.failed, told.detail ?? told.said ?? ""].join(" ");
+    status.textContent = [picker.dataset.failed, told.said ?? ""].join(" ");
     return;
   }
   status.textContent = "";

@@ -1,7 +1,8 @@
 // Saves while one writes, and keeps a copy in this browser until the server has the text.
 // Takes a form with the id "writing" whose fields to be kept are marked with data-kept. It has a
 // button for those without this script. How long after the last key it saves, in ms, stands in
-// data-autosave; where that is missing, as on the page of two texts, only the copy is kept.
+// data-autosave; where that is missing, as on the page of two texts, only the copy is kept. Where
+// the fields are read-only, a copy of before is handed in once, for the server to keep it aside.
 
 const WHILE_TYPING = 5; // times as long
 const LOOK_AGAIN = 5000; // ms, whether somebody has logged in
@@ -15,6 +16,7 @@ const { based_on: basedOn, csrf_token: token } = form.elements;
 const says = form.dataset;
 const afterTheLastKey = Number(says.autosave);
 const savesItself = "autosave" in says;
+const isReadOnly = fields.every((field) => field.readOnly);
 const status = document.getElementById("status");
 const trouble = document.getElementById("trouble");
 const approving = document.querySelector("#approving form");
@@ -54,10 +56,10 @@ const copies = {
       return null;
     }
   },
-  write(more = {}) {
+  write() {
     const before = savesItself ? Number(basedOn.value) : (this.read()?.basedOn ?? -1);
     try {
-      localStorage.setItem(says.copy, JSON.stringify({ ...typed(), basedOn: before, sent: unsure, ...more }));
+      localStorage.setItem(says.copy, JSON.stringify({ ...typed(), basedOn: before, sent: unsure }));
     } catch (error) {
       console.info("no copy can be kept", error);
       tell(says.forgetful);
@@ -139,7 +141,7 @@ async function take(answer, words) {
   unsure = null; // the answer says that it does not stand
   if (answer.status === 403) return stop(says.forbidden);
   const { said, two } = await answer.json();
-  if (answer.status === 409) return stop(said, { compare: two });
+  if (answer.status === 409) return isReadOnly && !two ? keptAside(said) : stop(said, { compare: two });
   if (said) return refused(said);
   if (isRenewed) return again(says.broken);
   isRenewed = true;
@@ -165,6 +167,14 @@ function done(sentence) {
   copies.drop();
   unsavedSince = 0;
   show("saved", sentence);
+}
+
+function keptAside(sentence) {
+  isStopped = true;
+  form.reset(); // to what stands
+  count();
+  done();
+  tell(sentence);
 }
 
 function refused(sentence) {
@@ -214,9 +224,10 @@ async function renew() {
 function recover() {
   const copy = copies.read();
   if (!copy) return;
-  if (copy.givenUp || same(copy, confirmed)) return copies.drop();
+  if (same(copy, confirmed)) return copies.drop();
   for (const field of fields) field.value = copy[field.name];
   count();
+  if (isReadOnly) return handIn(copy);
   const isOnTop = copy.basedOn === knownVersion || (copy.sent && same(copy.sent, confirmed));
   if (isOnTop) {
     tell(says.recovered);
@@ -226,14 +237,34 @@ function recover() {
   stop(says.differs, { compare: true });
 }
 
+function handIn(copy) {
+  basedOn.value = Math.max(copy.basedOn, 0);
+  isStopped = false;
+  save();
+}
+
+// The copy goes when the server has this text among its revisions.
+async function giveUp(button) {
+  const words = typed();
+  const answer = await post({ ...words, [button.name]: button.value }).catch(() => null);
+  isLeaving = true;
+  if (!answer?.ok) return form.requestSubmit(button); // to the page that says why
+  if (same(typed(), words)) copies.drop();
+  location.assign(form.action);
+}
+
 form.querySelector("[data-draft]")?.remove(); // it shows itself
-if (savesItself) recover();
+if (savesItself || isReadOnly) recover();
 else copies.write();
 if (!same(typed(), confirmed) && !isStopped) changed(); // the browser itself put it back
 
 form.addEventListener("input", changed);
 form.addEventListener("change", () => save()); // a field was left
 form.addEventListener("submit", (event) => {
+  if (event.submitter?.matches("[data-give-up]") && !isLeaving) {
+    event.preventDefault();
+    return giveUp(event.submitter);
+  }
   if (isStopped || event.submitter?.matches("[data-compare]")) {
     isLeaving = true;
     return;
@@ -247,9 +278,9 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   if (savesItself) save();
 });
-document.querySelector("[data-give-up]")?.addEventListener("click", () => {
+document.querySelector("a[data-give-up]")?.addEventListener("click", () => {
   isLeaving = true;
-  copies.write({ givenUp: true });
+  copies.drop();
 });
 addEventListener("online", () => plan(0));
 addEventListener("focus", () => {

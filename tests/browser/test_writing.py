@@ -4,7 +4,8 @@ import os
 import re
 import resource
 import signal
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
 from itertools import count
 
 import pytest
@@ -286,13 +287,91 @@ def test_who_lets_the_other_text_stand_goes_on_from_it(tab, somewhere_else):
     is_told(tab, "saved this article meanwhile")
     tab.get_by_role("button", name="Compare the two texts").click()
 
+    write_on(tab, " And thought it over.")
+
     tab.get_by_role("button", name="Let this text stand").click()
 
-    tab.wait_for_url(url)
+    tab.get_by_text("The other text stands.").wait_for()
     assert body(tab).input_value() == "It begins. Bilal was here."
+    assert copies(tab) == []
     write_on(tab, " Anna agrees.")
     is_saved(tab)
-    assert any("Anna was here." in kept for kept in bodies_kept(tab, url))
+    assert any("Anna was here. And thought it over." in kept for kept in bodies_kept(tab, url))
+
+
+def test_a_text_that_is_given_up_without_a_connection_is_not_gone(tab, somewhere_else):
+    url = tab.url
+    write_on(somewhere_else, " Bilal was here.")
+    is_saved(somewhere_else)
+    write_on(tab, " Anna was here.")
+    is_told(tab, "saved this article meanwhile")
+    tab.get_by_role("button", name="Compare the two texts").click()
+    write_on(tab, " And thought it over.")
+    tab.on("dialog", lambda dialog: dialog.accept())
+    tab.route("**/write/**", lambda route: route.abort())
+
+    with tab.expect_event("requestfailed", lambda request: request.is_navigation_request()):
+        tab.get_by_role("button", name="Let this text stand").click()
+    tab.unroute("**/write/**")
+    again = tab.context.new_page()
+    again.goto(url)
+
+    is_told(again, "somebody saved another one since")
+    assert body(again).input_value() == "It begins. Anna was here. And thought it over."
+
+
+def freeze(service, article):
+    """Let an issue be a draft no more."""
+    number = int(piece(r"issues/(\d+)/", article))
+    with closing(sqlite3.connect(service.instance / "newsletter.db")) as database, database:
+        database.execute("UPDATE issue SET state = 'cancelled' WHERE number = ?", (number,))
+
+
+def written_offline(tab, text):
+    """Write without a connection, and close the tab."""
+    tab.context.set_offline(True)
+    write_on(tab, text)
+    tab.close()
+    tab.context.set_offline(False)
+
+
+def test_words_written_offline_are_kept_when_the_issue_went_out_meanwhile(
+    tab, somewhere_else, service, screenshots
+):
+    url = tab.url
+    written_offline(tab, f" {TEXT}")
+    write_on(somewhere_else, " Bilal was here.")
+    is_saved(somewhere_else)
+    freeze(service, url)
+
+    again = tab.context.new_page()
+    again.goto(url)
+
+    is_told(again, "What you wrote is kept among the revisions.")
+    look_at(again, "too-late", screenshots)
+    assert body(again).input_value() == "It begins. Bilal was here."
+    assert copies(again) == []
+    assert any(TEXT in kept for kept in bodies_kept(again, url))
+
+
+def test_words_written_offline_are_shown_while_they_cannot_be_handed_in(tab, service):
+    url = tab.url
+    written_offline(tab, f" {TEXT}")
+    freeze(service, url)
+
+    again = tab.context.new_page()
+    again.route(
+        "**/write/**",
+        lambda route: route.abort() if route.request.method == "POST" else route.continue_(),
+    )
+    again.goto(url)
+
+    is_told(again, "no connection")
+    assert body(again).input_value() == f"It begins. {TEXT}"
+    assert TEXT in str(copies(again))
+    again.unroute("**/write/**")
+    is_told(again, "What you wrote is kept among the revisions.")
+    assert copies(again) == []
 
 
 def test_a_web_server_that_is_killed_in_the_middle_of_saving_loses_no_word(tab, service):
@@ -381,6 +460,14 @@ def test_a_full_disk_keeps_the_words_in_the_browser_until_there_is_room(tab, ser
 
     is_saved(tab, seconds=60)
     assert stored(tab, tab.url) == f"It begins. {TEXT}"
+
+
+def test_who_writes_more_than_any_form_holds_is_told_so(tab):
+    body(tab).fill("x" * (2 * 1024 * 1024 + 1))
+    is_told(tab, "longer than we can take")
+    body(tab).fill("Shorter.")
+    is_saved(tab)
+    assert stored(tab, tab.url) == "Shorter."
 
 
 def test_writing_does_not_need_redis(writer, service):
