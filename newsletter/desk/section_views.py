@@ -58,7 +58,7 @@ def save_section(slug: str) -> AnyResponse:
             section_changes.rename_section(slug, words, who=_who(), now=now())
     except UnfitSection as error:
         return Response(_one(found, words, error.flaws), error.status)
-    flash(gettext("Saved. Issues keep the titles they were written under."))
+    flash(gettext("Saved. Articles keep the titles they were written under."))
     return _back()
 
 

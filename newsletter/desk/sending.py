@@ -1,5 +1,6 @@
 """The last page before readers get an issue: send it now, or at a set time."""
 
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Response, flash, redirect, render_template, request, url_for
@@ -40,7 +41,7 @@ def start(number: int) -> AnyResponse:
     """Start sending what was approved, if its number was typed and nobody was quicker."""
     issue = find_issue(number)
     if not issue.is_public and typed_number(request.form.get("number", "")) != number:
-        return Response(_send_page(issue, is_mistyped=True), 400)
+        return _once_more(issue, is_mistyped=True)
     try:
         send_now(issue.id, now=now(), who=current_editor().address, seen=_seen())
     except NotAsApproved as error:
@@ -67,8 +68,7 @@ def schedule(number: int) -> AnyResponse:
         html = _send_page(find_issue(number), at=typed, is_revised=True)
         return Response(html, error.status)
     except BadTime as error:
-        html = _send_page(issue, at=typed, time_error=gettext(error.flaw.value))
-        return Response(html, error.status)
+        return _once_more(issue, at=typed, time_error=gettext(error.flaw.value))
     flash(gettext("It goes out by itself at the time you chose. You may close this page."))
     return redirect(url_for("desk.issue", number=number), 303)
 
@@ -82,6 +82,13 @@ def unschedule(number: int) -> AnyResponse:
         schedules.unschedule(issue.id, who=current_editor().address, now=now())
     flash(gettext("It is a draft again and does not go out by itself."))
     return redirect(url_for("desk.issue", number=number), 303)
+
+
+def _once_more(issue: Issue, **mistakes: Any) -> Response:
+    """The page again after a slip of the pen; what is sent from it is what it shows now."""
+    if _seen() != issue.revised_at.isoformat():
+        return Response(_send_page(issue, is_revised=True), 409)
+    return Response(_send_page(issue, **mistakes), 400)
 
 
 def _seen() -> str:

@@ -54,8 +54,9 @@ def silent_sections(issue: Issue) -> Iterator[Finding]:
 def untranslated(issue: Issue) -> Iterator[Finding]:
     """Languages without any text, and articles that stand in for missing ones."""
     default = settings().default_language
+    written = {article.language for article in issue.articles}
     for language in LANGUAGES:
-        if language not in {*issue.languages, default}:  # of that one, more is said elsewhere
+        if language not in {*issue.languages, *written, default}:  # more is said of that elsewhere
             yield Finding(
                 "no-language",
                 translatable(
@@ -67,6 +68,17 @@ def untranslated(issue: Issue) -> Iterator[Finding]:
                 {"language": Tongue(language), "other": Tongue(default)},
             )
             continue
+        if language not in {*issue.languages, default}:
+            yield Finding(
+                "no-subject-there",
+                translatable(
+                    "There are %(language)s articles, but no %(language)s subject: their readers"
+                    " get the %(other)s one."
+                ),
+                translatable("Write the line that readers see in their inbox."),
+                Place(Part.SUBJECT, language),
+                {"language": Tongue(language), "other": Tongue(default)},
+            )
         for article in articles_in(issue, language):
             if article.language != language:
                 yield Finding(
@@ -84,7 +96,7 @@ def untranslated(issue: Issue) -> Iterator[Finding]:
 def date_far_away(issue: Issue, *, now: datetime) -> Iterator[Finding]:
     """A date that is not of this week, as one that was taken over from the last issue."""
     today = now.astimezone(ZoneInfo(settings().time_zone)).date()
-    if abs(issue.date - today) > FAR:
+    if today - issue.date >= FAR or issue.date - today > FAR:  # a week ago was the last one
         yield Finding(
             "date",
             translatable("Issue %(number)s is dated %(date)s, but today is %(today)s."),

@@ -1,7 +1,9 @@
 """Change the standing sections: call them otherwise, put them in order, add one, retire one.
 
 Every change holds all sections first, so that two admins at once end with an order that either
-of them could have made. An issue keeps the titles under which it was written.
+of them could have made. An article keeps the title under which it was written; where an issue has
+none, and for standing links and the order, readers get what is true today. So nothing changes while
+an issue with the section is on its way, and the approval of a draft with it is taken back.
 """
 
 import re
@@ -10,13 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from newsletter import audit
 from newsletter.database import db
 from newsletter.errors import NewsletterError
+from newsletter.issues.changes import begin_change
 from newsletter.issues.issue_file import section_key
-from newsletter.issues.models import Section, SectionTitle
+from newsletter.issues.lifecycle import IssueState
+from newsletter.issues.models import Article, Issue, Section, SectionTitle
 from newsletter.locales import translatable
 from newsletter.pages import settings
 
@@ -61,6 +65,17 @@ class LastSection(NewsletterError):
         super().__init__("This is the last section, and an issue needs one.")
 
 
+class SectionInUse(NewsletterError):
+    """An issue with this section is scheduled or on its way, and must not change there."""
+
+    page = "section_in_use"
+    status = 409
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"Issue {number} has this section and is scheduled or being sent.")
+        self.number = number
+
+
 @dataclass(frozen=True, slots=True)
 class Called:
     """A section's title and the phrase of its standing link, in one language."""
@@ -93,7 +108,7 @@ def add_section(slug: str, words: Words, *, who: str, now: datetime) -> Section:
 
 
 def rename_section(slug: str, words: Words, *, who: str, now: datetime) -> None:
-    """Call a section so from now on; raises `UnfitSection`."""
+    """Call a section so from now on; raises `UnfitSection` and `SectionInUse`."""
     sections = _hold_all()
     section = _called(slug, sections)
     flaws = _flaws_of_words(words, _others(sections, section))
@@ -101,6 +116,7 @@ def rename_section(slug: str, words: Words, *, who: str, now: datetime) -> None:
         raise UnfitSection(flaws)
     if words == words_of(section):
         return
+    _begin_change([section], now=now)
     standing = {title.language: title for title in section.titles}
     for title in _titles(words):
         if old := standing.pop(title.language, None):
@@ -115,14 +131,21 @@ def rename_section(slug: str, words: Words, *, who: str, now: datetime) -> None:
 
 
 def move_section(slug: str, *, up: bool, who: str, now: datetime) -> None:
-    """Let a standing section change places with the one before it, or after it."""
-    standing = [section for section in _hold_all() if section.retired_at is None]
-    section = _called(slug, standing)
+    """Let a standing section change places with the one before it, or after it.
+
+    Raises `SectionInUse`.
+    """
+    sections = _hold_all()
+    section = _called(slug, sections)
+    standing = [section for section in sections if section.retired_at is None]
+    if section not in standing:
+        return
     place = standing.index(section)
     other_place = place - 1 if up else place + 1
     if not 0 <= other_place < len(standing):
         return
     other = standing[other_place]
+    _begin_change([section, other], now=now)
     section.position, other.position = other.position, section.position
     audit.note(who, f"Put the section {slug} {'before' if up else 'after'} {other.slug}.", now=now)
 
@@ -164,6 +187,20 @@ def _hold_all() -> list[Section]:
     db.session.execute(select(Section.id).order_by(Section.id).with_for_update())
     query = select(Section).order_by(Section.position).execution_options(populate_existing=True)
     return list(db.session.scalars(query))
+
+
+def _begin_change(sections: list[Section], *, now: datetime) -> None:
+    """Take back the approvals of drafts with one of these; raise `SectionInUse`."""
+    used = exists().where(
+        Article.issue_id == Issue.id, Article.section_id.in_([section.id for section in sections])
+    )
+    on_their_way = Issue.state.in_((IssueState.SCHEDULED, IssueState.SENDING, IssueState.PAUSED))
+    number = db.session.scalar(select(Issue.number).where(on_their_way, used).limit(1))
+    if number is not None:
+        raise SectionInUse(number)
+    approved = Issue.state == IssueState.DRAFT, Issue.approved_at.is_not(None)
+    for issue_id in db.session.scalars(select(Issue.id).where(*approved, used)).all():
+        begin_change(issue_id, now=now)
 
 
 def _called(slug: str, sections: list[Section]) -> Section:

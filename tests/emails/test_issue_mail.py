@@ -132,7 +132,7 @@ def test_an_english_article_in_an_arabic_edition_keeps_its_own_direction():
 
 
 def test_an_issue_that_lacks_the_readers_language_says_so_and_keeps_its_own_direction():
-    mail = issue_mail("ar", issue=ISSUES["en"], articles=ARABIC)
+    mail = issue_mail("ar", issue=ISSUES["en"], articles=articles("en"))
 
     page = Page(mail.html)
     (heading,) = page.all("h1")

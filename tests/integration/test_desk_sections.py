@@ -6,10 +6,11 @@ from sqlalchemy import select
 from newsletter.audit import AuditEntry
 from newsletter.database import db, transaction
 from newsletter.desk.models import Role
+from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Section
 from newsletter.issues.sections import standing_sections
 from tests.desk import at_the_desk
-from tests.factories import make_issue, make_subscriber
+from tests.factories import NOON, make_issue, make_subscriber
 
 NEW = {
     "slug": "gulf-states",
@@ -95,6 +96,46 @@ def test_sections_change_places(app):
     assert slugs() == [first, second, *rest]
     act(anna, f"/{first}/move", {"up": "yes"})
     assert slugs() == [first, second, *rest]
+
+
+@pytest.mark.parametrize(
+    ("state", "began"), [("scheduled", None), ("sending", NOON), ("paused", NOON)]
+)
+def test_nothing_changes_under_an_issue_that_is_on_its_way(app, state, began):
+    with transaction():
+        issue = make_issue(sections=["western-response"])
+        issue.state, issue.sending_started_at = IssueState(state), began
+    anna, before = admin(app), slugs()
+    words = {"title-en": "The West", "invitation-en": "to read about the West"}
+
+    for path, form in (("", words), ("/move", {"up": "yes"})):
+        refused = act(anna, f"/western-response{path}", form)
+        assert refused.status_code == 409
+        assert "Nothing was changed." in refused.text
+    assert slugs() == before
+    assert standing_sections()[1].title("en") == "Western Response"
+
+
+@pytest.mark.parametrize("path", ["", "/move"])
+def test_an_approved_draft_is_looked_at_again_when_a_section_of_it_changes(app, path):
+    with transaction():
+        issue = make_issue(sections=["western-response"])
+        issue.approved_at, issue.approved_by = issue.revised_at, "omar@example.org"
+    words = {"title-en": "The West", "invitation-en": "to read about the West", "up": "yes"}
+
+    assert act(admin(app), f"/western-response{path}", words).status_code == 303
+
+    slugs()
+    assert issue.approved_at is None
+
+
+def test_a_section_that_was_retired_meanwhile_is_not_moved(app):
+    anna = admin(app)
+    first, *rest = slugs()
+    act(anna, f"/{first}/retire")
+
+    assert act(anna, f"/{first}/move", {"down": "yes"}).status_code == 303
+    assert slugs() == rest
 
 
 def test_a_retired_section_says_whom_it_leaves_empty_and_can_come_back(app):

@@ -12,6 +12,7 @@ from threading import Event
 import pytest
 from flask import Flask
 from flask_babel import force_locale, gettext
+from sqlalchemy import delete
 
 from newsletter.database import db, transaction
 from newsletter.issues import choice as choices
@@ -25,7 +26,7 @@ from newsletter.issues.editions import (
     render_edition,
     template_of,
 )
-from newsletter.issues.models import Article, Edition, Format, Issue
+from newsletter.issues.models import Article, Edition, Format, Issue, Subject
 from newsletter.issues.sections import section_links
 from newsletter.links import TOKEN_LENGTH, Purpose
 from newsletter.mail.message import MARKS, Hole, Template, date_header
@@ -217,6 +218,18 @@ def test_who_can_read_the_issue_is_not_told_what_it_lacks(issue):
         with force_locale(language):
             line = gettext(NOT_WRITTEN, theirs="|", ours="|")
         assert line.partition("|")[0] not in edition.text + (edition.html or "")
+
+
+def test_who_can_read_the_articles_is_not_told_that_they_were_not_written(issue):
+    with transaction():
+        db.session.execute(delete(Subject).where(Subject.language == "ar"))
+    db.session.expire_all()
+
+    edition = render_edition(issue, "ar", choices.ALL, Format.HTML)
+
+    with force_locale("ar"):
+        line = gettext(NOT_WRITTEN, theirs="|", ours="|")
+    assert line.partition("|")[0] not in edition.text + (edition.html or "")
 
 
 def test_an_article_in_another_language_alone_is_better_than_an_empty_mail(app):

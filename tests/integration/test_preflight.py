@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from newsletter.database import db, transaction
 from newsletter.issues import preflight
@@ -196,6 +197,19 @@ def test_a_language_without_any_text_is_named():
     assert any(s.startswith("There is no Arabic text") for s in checked(sample("en")).warnings)
 
 
+def test_articles_without_a_subject_in_their_language_are_named_and_not_said_to_be_missing():
+    with transaction():
+        import_issue(sample("en"), now=NOW)
+        issue = import_issue(sample("ar"), now=NOW)
+        db.session.execute(delete(Subject).where(Subject.language == "ar"))
+        db.session.expire_all()
+
+    warnings = said(issue).warnings
+
+    assert any(s.startswith("There are Arabic articles, but no Arabic subject") for s in warnings)
+    assert not any(s.startswith("There is no Arabic text") for s in warnings)
+
+
 def test_images_from_elsewhere_and_images_without_words_are_named():
     ours, foreign = f"{settings().public_url}/media/a.png", "https://example.org/b.png"
     text = f"![]({ours})\n\n> [![A map]({foreign})](https://example.org)\n"
@@ -208,14 +222,14 @@ def test_images_from_elsewhere_and_images_without_words_are_named():
     assert len([s for s in warnings if "image" in s]) == 2
 
 
-@pytest.mark.parametrize("days", [-8, 8])
+@pytest.mark.parametrize("days", [-8, 7, 8])  # seven days ago it was the last issue's
 def test_a_date_far_from_today_is_warned_of(days):
     warnings = checked(sample("en"), now=NOW + timedelta(days=days)).warnings
 
     assert any("is dated 2026-11-17, but today is" in sentence for sentence in warnings)
 
 
-@pytest.mark.parametrize("days", [-7, 7])
+@pytest.mark.parametrize("days", [-7, 0, 6])
 def test_a_date_within_a_week_is_not(days):
     warnings = checked(sample("en"), now=NOW + timedelta(days=days)).warnings
 

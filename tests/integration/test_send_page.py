@@ -104,6 +104,21 @@ def test_without_the_number_of_the_issue_nothing_is_sent(app, readers, typed):
     assert state() is IssueState.DRAFT
 
 
+@pytest.mark.parametrize("act", ["send", "schedule"])
+def test_a_slip_of_the_pen_does_not_lead_past_what_was_changed_meanwhile(app, readers, act):
+    anna = at_the_desk(app)
+    slip = filled_in(anna, number="78", at="2001-01-01T06:30")
+    with transaction():
+        issue = db.session.scalars(select(Issue).where(Issue.number == 87)).one()
+        approved(begin_change(issue.id, now=NOON + timedelta(hours=1)))
+
+    shown = anna.post(f"/desk/issues/87/{act}", data=slip)
+
+    assert shown.status_code == 409
+    assert "The draft was changed since this page was opened." in words(shown.text)
+    assert state() is IssueState.DRAFT
+
+
 def test_the_number_may_be_typed_in_arabic_digits(app, readers):
     assert press(at_the_desk(app), number=" ٨٧ ").status_code == 303
     assert state() is IssueState.SENDING
