@@ -15,6 +15,7 @@ from flask import (
     Blueprint,
     Flask,
     Response,
+    abort,
     current_app,
     g,
     jsonify,
@@ -80,6 +81,7 @@ class ReaderPages(Blueprint):
 def init_pages(app: Flask) -> None:
     """Install what all pages share."""
     Babel(app, locale_selector=page_language)
+    app.before_request(_refuse_nul)
     app.url_value_preprocessor(_take_language)
     app.url_defaults(_keep_language)
     app.context_processor(_page_context)
@@ -88,6 +90,12 @@ def init_pages(app: Flask) -> None:
     app.after_request(_add_headers)
     app.register_error_handler(NewsletterError, _refuse)
     app.register_error_handler(HTTPException, _refuse_request)
+
+
+def _refuse_nul() -> None:
+    """PostgreSQL takes no NUL in a text, so nothing is called by one."""
+    if "\0" in request.path:
+        abort(404)
 
 
 def settings() -> Settings:

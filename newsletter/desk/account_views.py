@@ -31,6 +31,7 @@ from newsletter.desk.login import Flaw, WeakPassword, change_password, check_pas
 from newsletter.desk.models import Editor
 from newsletter.desk.second_factor import WrongCode
 from newsletter.desk.sessions import end_session, end_sessions, sessions_of
+from newsletter.issues.markdown import tidy
 
 SECRET = "secret"  # noqa: S105 - in the cookie: what a phone is being told
 LONGEST_CODE = 50  # characters, with blanks and hyphens
@@ -82,7 +83,7 @@ def new_password() -> AnyResponse:
     return redirect(url_for("desk.account"), 303)
 
 
-@pages.post("/account/sessions/<int:session_id>/end")
+@pages.post("/account/sessions/<int(max=2147483647):session_id>/end")
 def end_one(session_id: int) -> AnyResponse:
     """Log out in another browser."""
     editor = current_editor()
@@ -200,7 +201,7 @@ def typed_password() -> str:
 
 def read_name() -> str:
     """A name as it was typed, in one line."""
-    return " ".join(request.form.get("name", "").split())[:LONGEST_NAME]
+    return " ".join(tidy(request.form.get("name", "")).split())[:LONGEST_NAME]
 
 
 def _with_password(act: Callable[[Editor], AnyResponse]) -> AnyResponse:

@@ -10,11 +10,11 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.database import db, is_sqlite
-from newsletter.desk.models import Editor, Role
+from newsletter.desk.models import Editor, PasswordReset, Role
 from newsletter.desk.sessions import SESSION_LIFE, end_sessions
 from newsletter.desk.throttle import LoginLimits
 from newsletter.errors import NewsletterError
@@ -93,9 +93,13 @@ def add_editor(address: str, role: Role, password: str, *, name: str = "", now: 
 
 
 def change_password(editor: Editor, password: str) -> None:
-    """Set the password anew and end the editor's sessions; raises `WeakPassword`."""
+    """Set the password anew; raises `WeakPassword`.
+
+    The editor's sessions end, and links for another new one are worth nothing any more.
+    """
     editor.password_hash = hash_password(password, editor.address)
     end_sessions(editor.id)
+    db.session.execute(delete(PasswordReset).where(PasswordReset.editor_id == editor.id))
 
 
 def check_password(address: str, password: str) -> Editor | None:

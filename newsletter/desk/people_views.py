@@ -18,7 +18,7 @@ from newsletter.desk.password_reset import ask_for_reset, reset_password, who_ma
 from newsletter.desk.second_factor import is_required
 from newsletter.mail.addresses import BadAddress
 
-PERSON = "/people/<int:editor_id>"
+PERSON = "/people/<int(max=2147483647):editor_id>"
 INVITATION = "/invitation/<token>"
 RESET = "/reset/<token>"
 SECONDS_TO_ANSWER = 0.1  # more than a mail takes to write: time would tell who works here
@@ -51,7 +51,7 @@ def invite() -> AnyResponse:
     return redirect(url_for("desk.people"), 303)
 
 
-@pages.post("/people/invitations/<int:invitation_id>/withdraw")
+@pages.post("/people/invitations/<int(max=2147483647):invitation_id>/withdraw")
 @for_admins
 def withdraw(invitation_id: int) -> AnyResponse:
     """Take an invitation back."""

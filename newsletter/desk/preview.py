@@ -23,8 +23,8 @@ from newsletter.issues.sections import sections_of
 from newsletter.locales import direction
 
 SANDBOX = (
-    "sandbox allow-popups allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; "
-    "img-src 'self'; frame-ancestors 'self'"
+    "sandbox allow-popups allow-popups-to-escape-sandbox allow-same-origin; default-src 'none'; "
+    "style-src 'unsafe-inline'; img-src 'self'; frame-ancestors 'self'"
 )
 DARK_ONLY = "(prefers-color-scheme: dark)"
 

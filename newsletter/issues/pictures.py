@@ -9,20 +9,33 @@ import struct
 from dataclasses import dataclass
 from enum import StrEnum
 from io import BytesIO
+from threading import Lock
 
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms
 
 from newsletter.errors import NewsletterError
 from newsletter.locales import translatable
 
 LARGEST_FILE = 10 * 1024 * 1024  # bytes
 MOST_PIXELS = 50_000_000  # a small file can claim any number, and each takes memory
+MOST_KEPT_WHOLE = 16_000_000  # pixels: of what cannot be made smaller while it is decoded
 WIDTHS = (600, 1200)  # for mails and phones, and for pages on a desktop
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 JPEG_QUALITY = 82
 FEW_COLOURS = 256  # a drawing or a chart, which JPEG would smear
 BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, struct.error)
 """What Pillow raises for files that are cut off or made up."""
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes an orientation (EXIF 3.0, tag 0x0112)."""
+_one_at_a_time = Lock()  # each takes up to two hundred megabytes for a moment
 
 
 class Flaw(StrEnum):
@@ -37,6 +50,9 @@ class Flaw(StrEnum):
     )
     TOO_MANY_PIXELS = translatable(
         "The picture has more than 50 million pixels. Save it smaller, and try again."
+    )
+    TOO_MANY_FOR_ITS_KIND = translatable(
+        "The picture has more than 16 million pixels. Save it smaller or as a JPEG, and try again."
     )
 
 
@@ -70,7 +86,11 @@ def encode(file: bytes) -> list[Picture]:
         raise BadPicture(Flaw.EMPTY)
     if len(file) > LARGEST_FILE:
         raise BadPicture(Flaw.TOO_LARGE)
-    image = _decoded(file)
+    with _one_at_a_time:
+        return _encoded_in_widths(_decoded(file))
+
+
+def _encoded_in_widths(image: Image.Image) -> list[Picture]:
     is_drawing = image.mode == "RGBA" or image.getcolors(FEW_COLOURS) is not None
     return [
         _encoded(_narrowed(image, width), is_drawing=is_drawing)
@@ -84,13 +104,24 @@ def _decoded(file: bytes) -> Image.Image:
         with Image.open(BytesIO(file), formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise BadPicture(Flaw.TOO_MANY_PIXELS)
+            if image.format != "JPEG" and image.width * image.height > MOST_KEPT_WHOLE:
+                raise BadPicture(Flaw.TOO_MANY_FOR_ITS_KIND)
             image.draft("RGB", (WIDTHS[-1], WIDTHS[-1]))  # decodes a JPEG no larger than needed
             image.load()
-            return _plain(_in_srgb(ImageOps.exif_transpose(image)))
+            return _plain(_in_srgb(_upright(image)))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadPicture(Flaw.TOO_MANY_PIXELS) from error
     except BROKEN as error:
         raise BadPicture(Flaw.UNKNOWN) from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Nothing but the orientation is read of what a camera wrote; broken, it says nothing."""
+    try:
+        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except BROKEN:
+        return image
+    return image if turn is None else image.transpose(turn)
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from newsletter.database import db, transaction
 from newsletter.desk.models import PasswordReset
 from newsletter.notices.models import NoticeKind
-from tests.desk import ADDRESS, at_the_desk, browser, make_editor
+from tests.desk import ADDRESS, PASSWORD, at_the_desk, browser, make_editor
 from tests.door import OTHER_PASSWORD, half_in, mails, next_code, path_in, set_up, show
 
 
@@ -111,3 +111,14 @@ def test_a_new_password_voids_the_other_links_that_were_asked_for(app):
     guest.send_form(second, form, page=second)
 
     assert guest.get(first).status_code == 410
+
+
+def test_a_password_changed_at_the_desk_voids_them_too(app):
+    anna = at_the_desk(app)
+    anna.send_form("/desk/forgot", {"address": ADDRESS}, page="/desk/account")
+    path = path_in(mails(NoticeKind.PASSWORD_RESET)[0])
+    form = {"old": PASSWORD, "password": OTHER_PASSWORD, "again": OTHER_PASSWORD}
+
+    assert anna.send_form("/desk/account/password", form, page="/desk/account").status_code == 303
+
+    assert browser(app).get(path).status_code == 410

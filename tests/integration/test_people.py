@@ -76,3 +76,27 @@ def test_of_two_admins_who_turn_on_each_other_at_once_one_stays(app, way):
 
     admins = select(Editor.id).where(Editor.role == Role.ADMIN, Editor.ended_at.is_(None))
     assert len(db.session.scalars(admins).all()) == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/desk/people/99999999999999999999/role",
+        "/desk/people/invitations/99999999999999999999/withdraw",
+        "/desk/account/sessions/99999999999999999999/end",
+        "/desk/sections/%00",
+        "/desk/issues/87/write/%00/en",
+    ],
+)
+def test_what_no_number_and_no_name_can_be_is_not_found(app, path):
+    admin = at_the_desk(app, Role.ADMIN)
+
+    assert admin.send_form(path, {"role": "editor"}, page="/desk/people").status_code == 404
+
+
+def test_a_name_holds_nothing_that_cannot_be_kept(app):
+    anna = at_the_desk(app)
+
+    form = {"name": "Anna\0 of Tripoli"}
+    assert anna.send_form("/desk/account/name", form, page="/desk/account").status_code == 303
+    assert "Anna of Tripoli" in anna.get("/desk/account").text

@@ -73,7 +73,7 @@ def test_it_is_locked_in_a_sandbox_of_its_own(anna):
         headers = anna.get(f"{MAIL}?format={format_}").headers
         rules = headers["Content-Security-Policy"].split("; ")
         assert rules == [
-            "sandbox allow-popups allow-same-origin",
+            "sandbox allow-popups allow-popups-to-escape-sandbox allow-same-origin",
             "default-src 'none'",
             "style-src 'unsafe-inline'",
             "img-src 'self'",
@@ -90,7 +90,7 @@ def test_the_page_around_it_may_frame_it_and_has_no_inline_style_or_script(anna)
     assert " style=" not in page.text
     assert "<style" not in page.text
     assert not re.search(r"<script(?![^>]* src=)", page.text)
-    assert 'sandbox="allow-popups allow-same-origin"' in page.text
+    assert 'sandbox="allow-popups allow-popups-to-escape-sandbox allow-same-origin"' in page.text
 
 
 def test_the_page_frames_what_was_chosen_and_says_how_it_looks_in_an_inbox(anna):

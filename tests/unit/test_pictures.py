@@ -136,6 +136,19 @@ def test_a_small_file_that_claims_to_be_huge_is_refused_before_it_is_decoded():
         assert flaw_of(bytes(bomb)) is Flaw.TOO_MANY_PIXELS
 
 
+def test_what_is_decoded_whole_may_have_fewer_pixels_than_a_photograph():
+    large = Image.new("1", (5_000, 3_201))
+
+    assert flaw_of(file(large)) is Flaw.TOO_MANY_FOR_ITS_KIND
+    assert encode(file(large.convert("L"), "JPEG"))
+
+
+def test_what_a_camera_wrote_wrongly_spoils_no_picture():
+    wrong = file(Image.new("RGB", (60, 40), RED), "JPEG", exif=b"\xff" * 40)
+
+    assert encode(wrong)[0].width == 60
+
+
 def test_what_is_no_picture_is_refused_in_a_sentence():
     svg = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
     assert flaw_of(b"") is Flaw.EMPTY
