@@ -26,6 +26,7 @@ from newsletter.pages import settings
 
 AS_TYPED = "%Y-%m-%dT%H:%M"  # how a browser's field for date and time has it
 THIS_CENTURY = "20"  # as a year begins; there are weeks before and after it
+LONGEST_ID = 9  # digits
 WRITERS = "writers-"  # then the slug of a section: its field in the form
 
 
@@ -109,7 +110,7 @@ def plan(number: int) -> AnyResponse:
         return _plan_page(issue, dates, writers, seen=newest)
     sections, dates = _sections(issue), Dates.typed()
     writers = {section.id: _typed_writers(section) for section in sections}
-    seen = request.form.get("seen", 0, type=int)
+    seen = _number(request.form.get("seen", ""))
     day, deadline_at = dates.read_day(), dates.read_deadline(issue.deadline_at)
     if dates.errors:
         return _plan_page(issue, dates, writers, seen=seen)
@@ -129,7 +130,13 @@ def as_typed(at: datetime | None) -> str:
 
 def _typed_writers(section: Section) -> set[int]:
     ticked = request.form.getlist(WRITERS + section.slug)
-    return {int(id_) for id_ in ticked if id_.isascii() and id_.isdecimal()}
+    return {_number(id_) for id_ in ticked}
+
+
+def _number(typed: str) -> int:
+    """A number of ours that a form holds; 0, which is nobody's, for anything else."""
+    is_ours = typed.isascii() and typed.isdecimal() and len(typed) <= LONGEST_ID
+    return int(typed) if is_ours else 0
 
 
 def _sections(issue: Issue) -> list[Section]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from newsletter import audit
 from newsletter.audit import AuditEntry
@@ -23,11 +23,14 @@ from newsletter.issues.skeleton import start_issue
 DEADLINE = "Set the deadline to {} UTC."
 NO_DEADLINE = "Took the deadline away."
 WRITTEN = "{} is written by {}."
-ABOUT_THE_PLAN = or_(
-    *(
-        AuditEntry.what.like(said.format("%", "%"))
-        for said in (DATED, DEADLINE, NO_DEADLINE, WRITTEN)
-    )
+ABOUT_THE_PLAN = and_(
+    AuditEntry.what.not_like("Changed (%"),  # a subject may hold any words
+    or_(
+        *(
+            AuditEntry.what.like(said.format("%", "%"))
+            for said in (DATED, DEADLINE, NO_DEADLINE, WRITTEN)
+        )
+    ),
 )
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import select
 
+from newsletter import audit
 from newsletter.audit import AuditEntry
 from newsletter.database import db, transaction
 from newsletter.desk.assignments import assign, may_write, writers_of
@@ -276,3 +277,21 @@ def test_a_form_that_does_not_say_what_was_seen_undoes_nothing(anna):
 
     assert planned(anna, date="2026-11-20", seen="").status_code == 409
     assert the_issue().date == date(2026, 11, 18)
+
+
+def test_a_subject_with_the_words_of_a_plan_is_no_change_of_it(anna):
+    opened = shown(anna)
+    with transaction():
+        what = "Changed (en): Subject from “Old” to “The report is written by many.”."
+        audit.note("clara@example.org", what, now=NOW, issue_id=the_issue().id)
+
+    assert planned(anna, deadline="2099-07-01T18:00", **opened).status_code == 303
+
+
+@pytest.mark.parametrize("number", ["9" * 20, "9" * 5000, "-1", "٣"])
+def test_numbers_that_nobody_has_are_nobodys(anna, number):
+    opened = shown(anna)
+
+    form = opened | {"writers-western-response": number}
+    assert planned(anna, **form).status_code == 303
+    assert planned(anna, date="2026-11-20", seen=number).status_code == 303
