@@ -6,6 +6,7 @@ from flask import Response, flash, redirect, request, url_for
 from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response as AnyResponse
 
+from newsletter import audit
 from newsletter.background import hint
 from newsletter.database import transaction
 from newsletter.desk import preview
@@ -50,6 +51,9 @@ def send_test(number: int) -> AnyResponse:
                 format=view.format,
                 now=now(),
             )
+        if _to() is To.THESE:  # it may leave the house before its time
+            what = f"Sent a test of it to other addresses: {len(recipients)}."
+            audit.note(current_editor().address, what, now=now(), issue_id=issue.id)
     hint("delivery.send_notices")
     flash(
         gettext("The test is on its way to %(address)s.", address=recipients[0])

@@ -3,7 +3,7 @@
 Counted in the memory of each web process and nowhere else, accounts by a keyed hash. A try counts
 before the password is looked at, whether there is such an editor or not, so a refusal tells
 nothing. The count of an account is mostly by network: who guesses from elsewhere does not keep
-its owner out, unless from very many networks at once.
+its owner out, unless from a dozen networks within the hour.
 """
 
 import hmac

@@ -7,6 +7,7 @@ from email.message import EmailMessage
 import pytest
 from sqlalchemy import select
 
+from newsletter import audit
 from newsletter.database import db
 from newsletter.desk.models import Role
 from newsletter.issues.editions import articles_in
@@ -111,3 +112,13 @@ def test_an_authors_test_goes_to_themselves_whatever_they_ask(app, to):
     assert 'name="address"' not in author.get(PREVIEW).text
     assert send(author, to=to, address="reader@example.org").status_code == 303
     assert set(owed()) == {ADDRESS}
+
+
+def test_the_log_says_who_sent_a_test_to_others_and_names_nobody_else(anna):
+    send(anna, to="me")
+    send(anna, to="these", address="one@example.net two@example.net")
+
+    acts = audit.of_issue(db.session.scalars(select(Issue.id)).one())
+    assert [act.what for act in acts if act.who == ADDRESS] == [
+        "Sent a test of it to other addresses: 2."
+    ]

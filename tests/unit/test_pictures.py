@@ -1,5 +1,6 @@
 """Pictures: whatever comes in, what goes out is small, upright and says nothing of its maker."""
 
+import struct
 from contextlib import suppress
 from io import BytesIO
 from typing import Any
@@ -144,9 +145,13 @@ def test_what_is_decoded_whole_may_have_fewer_pixels_than_a_photograph():
 
 
 def test_what_a_camera_wrote_wrongly_spoils_no_picture():
-    wrong = file(Image.new("RGB", (60, 40), RED), "JPEG", exif=b"\xff" * 40)
+    held_on_its_side = struct.pack(">HHI4s", 0x0112, 3, 1, b"\0\x06\0\0")
+    no_white_point = struct.pack(">HHI4s", 0x013E, 2, 4, b"C\0m\0") + b"\0" * 4
+    wrong = b"Exif\0\0MM\0*\0\0\0\x08\0\x02" + held_on_its_side + no_white_point
 
-    assert encode(wrong)[0].width == 60
+    picture = encode(file(Image.new("RGB", (60, 40), RED), "JPEG", exif=wrong))[0]
+
+    assert (picture.width, picture.height) == (40, 60)
 
 
 def test_what_is_no_picture_is_refused_in_a_sentence():
