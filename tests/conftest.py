@@ -10,7 +10,9 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
@@ -191,6 +193,15 @@ def _build_addresses_as_before() -> None:
 
 
 _build_addresses_as_before()
+_open: list[psycopg.Connection[Any]] = []
+
+
+@sa.event.listens_for(sa.Pool, "connect")
+def _hold(connection: object, _record: object) -> None:
+    """Keep what a thread of a test leaves open; with its application it would go, and complain."""
+    _open[:] = [one for one in _open if not one.closed]
+    if isinstance(connection, psycopg.Connection):
+        _open.append(connection)
 
 
 def _settings(instance_path: Path, **values: object) -> Settings:
