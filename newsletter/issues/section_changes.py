@@ -183,8 +183,12 @@ def words_of(section: Section) -> dict[str, Called]:
 
 
 def _hold_all() -> list[Section]:
-    """All sections in their order, as they are once nobody else changes them."""
-    db.session.execute(select(Section.id).order_by(Section.id).with_for_update())
+    """All sections in their order, as they are once nobody else changes them.
+
+    Writers, who hold an issue and refer to a section, need not wait, nor we for them.
+    """
+    hold = select(Section.id).order_by(Section.id).with_for_update(key_share=True)
+    db.session.execute(hold)
     query = select(Section).order_by(Section.position).execution_options(populate_existing=True)
     return list(db.session.scalars(query))
 

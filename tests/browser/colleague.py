@@ -1,10 +1,8 @@
 """Somebody who works at the desk, with a browser of their own."""
 
-import os
 import re
 from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
 
 import pyotp
 from PIL import Image
@@ -18,7 +16,7 @@ from playwright.sync_api import (
     expect,
 )
 
-from tests.browser.reader import SCHEMES, faults
+from tests.browser.reader import look_at
 from tests.door import next_code
 from tests.running import wait_until
 
@@ -123,15 +121,8 @@ class Colleague:
     def look(self, name: str) -> None:
         """Nothing keeps anybody out, by light and in the dark, and nothing is cut off."""
         self.page.wait_for_load_state("networkidle")
-        for scheme in SCHEMES:
-            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a literal
-            assert faults(self.page) == [], f"{name}, {scheme}"
-            self._keep(f"desk-{name}-{scheme}")
+        look_at(self.page, f"desk-{name}", "en")
         self.page.emulate_media(color_scheme="light")
-        size = self.page.viewport_size
-        assert size
-        width = self.page.evaluate("document.documentElement.scrollWidth")
-        assert width <= size["width"], f"{name} scrolls sideways"
 
     def leave(self) -> None:
         """Close the browser; nothing may have gone wrong unseen."""
@@ -145,10 +136,3 @@ class Colleague:
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and CONFLICT not in message.text:
             self.complaints.append(message.text)
-
-    def _keep(self, name: str) -> None:
-        """A picture, if somebody wants to look: SCREENSHOTS=folder."""
-        if folder := os.environ.get("SCREENSHOTS"):
-            size = self.page.viewport_size
-            path = Path(folder) / f"{name}-{size['width'] if size else 0}.png"
-            self.page.screenshot(path=path, full_page=True)

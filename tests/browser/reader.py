@@ -95,13 +95,7 @@ class Reader:
         assert self.page.locator(f"html[lang={language}][dir={direction}]").count() == 1
         if not self._scripts:
             return  # what looks for faults is a script
-        for scheme in SCHEMES:
-            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a literal
-            assert faults(self.page) == [], f"{name}, {scheme}"
-            self._keep(f"{name}-{scheme}")
-        width = self.page.evaluate("document.documentElement.scrollWidth")
-        assert self.page.viewport_size
-        assert width <= self.page.viewport_size["width"], f"{name} scrolls sideways"
+        look_at(self.page, name, self.language)
 
     def assert_nobody_watched(self) -> None:
         """No cookie, no request to strangers, no complaint such as of a forbidden script."""
@@ -117,12 +111,19 @@ class Reader:
         if message.type in {"error", "warning"} and "status of 4" not in message.text:
             self.complaints.append(message.text)
 
-    def _keep(self, name: str) -> None:
-        """A picture, if somebody wants to look: SCREENSHOTS=folder."""
+
+def look_at(page: Page, name: str, language: str) -> None:
+    """No fault by light and in the dark, nothing cut off; pictures where SCREENSHOTS says."""
+    size = page.viewport_size
+    assert size
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a literal
+        assert faults(page) == [], f"{name}, {scheme}"
         if folder := os.environ.get("SCREENSHOTS"):
-            size = self.page.viewport_size
-            path = Path(folder) / f"{name}-{self.language}-{size['width'] if size else 0}.png"
-            self.page.screenshot(path=path, full_page=True)
+            path = Path(folder) / f"{name}-{scheme}-{language}-{size['width']}.png"
+            page.screenshot(path=path, full_page=True)
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= size["width"], f"{name} scrolls sideways"
 
 
 def faults(page: Page) -> list[str]:

@@ -279,14 +279,18 @@ def test_two_who_write_at_once_see_both_texts_and_lose_neither(tab, somewhere_el
     look_at(tab, "revisions", screenshots)
 
 
-def test_who_lets_the_other_text_stand_goes_on_from_it(tab, somewhere_else):
-    url = tab.url
+def compare_after_a_conflict(tab, somewhere_else):
     write_on(somewhere_else, " Bilal was here.")
     is_saved(somewhere_else)
     write_on(tab, " Anna was here.")
     is_told(tab, "saved this article meanwhile")
     tab.get_by_role("button", name="Compare the two texts").click()
+    tab.get_by_role("heading", name="Two texts: which one stands?").wait_for()
 
+
+def test_who_lets_the_other_text_stand_goes_on_from_it(tab, somewhere_else):
+    url = tab.url
+    compare_after_a_conflict(tab, somewhere_else)
     write_on(tab, " And thought it over.")
 
     tab.get_by_role("button", name="Let this text stand").click()
@@ -301,11 +305,7 @@ def test_who_lets_the_other_text_stand_goes_on_from_it(tab, somewhere_else):
 
 def test_a_text_that_is_given_up_without_a_connection_is_not_gone(tab, somewhere_else):
     url = tab.url
-    write_on(somewhere_else, " Bilal was here.")
-    is_saved(somewhere_else)
-    write_on(tab, " Anna was here.")
-    is_told(tab, "saved this article meanwhile")
-    tab.get_by_role("button", name="Compare the two texts").click()
+    compare_after_a_conflict(tab, somewhere_else)
     write_on(tab, " And thought it over.")
     tab.on("dialog", lambda dialog: dialog.accept())
     tab.route("**/write/**", lambda route: route.abort())
