@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from tests.service.reader import Mailbox, link
 
@@ -92,7 +92,7 @@ class Reader:
         """Nothing keeps anybody out, by light and in the dark, and nothing is cut off."""
         language = language or self.language
         direction = "rtl" if language == "ar" else "ltr"
-        assert self.page.locator(f"html[lang={language}][dir={direction}]").count() == 1
+        expect(self.page.locator(f"html[lang={language}][dir={direction}]")).to_have_count(1)
         if not self._scripts:
             return  # what looks for faults is a script
         look_at(self.page, name, self.language)

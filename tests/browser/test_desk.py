@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 from sqlalchemy import select
 
 from newsletter import audit, create_app
@@ -103,7 +104,7 @@ def test_the_whole_way_of_an_editor(page, site, password, number, screenshots):
         file | {"buffer": issue_file(articles, number=number, subject="The week at the desk")}
     )
     page.get_by_role("button", name="Upload").click()
-    assert "The file is in." in page.get_by_role("status").first.inner_text()
+    expect(page.get_by_role("status").first).to_contain_text("The file is in.")
     look_at(page, "draft", screenshots)
 
     page.get_by_role("link", name="Look at the mail").click()
@@ -116,7 +117,7 @@ def test_the_whole_way_of_an_editor(page, site, password, number, screenshots):
     # By key: a click right after scrolling hits the frame.
     page.get_by_role("button", name="Send the test").press("Enter")
     page.locator(".said").wait_for()
-    assert ADDRESS in page.get_by_role("status").first.inner_text()
+    expect(page.get_by_role("status").first).to_contain_text(ADDRESS)
 
     page.goto(f"{site}/desk/issues/{number}")
     page.get_by_role("button", name="Approve it as it stands").click()
@@ -129,7 +130,7 @@ def test_the_whole_way_of_an_editor(page, site, password, number, screenshots):
     look_at(page, "sent", screenshots)
     total = page.locator("[data-total]").last.inner_text()
     assert int(total) > 0
-    assert page.locator("[data-count=sent]").inner_text() == total
+    expect(page.locator("[data-count=sent]")).to_have_text(total)
 
     page.goto(f"{site}/desk/issues/{number}/send")
     assert page.url == f"{site}/desk/issues/{number}"
@@ -158,7 +159,7 @@ def test_an_editor_steers_an_issue(editor, site, number, pause_halfway, screensh
 
     pause_halfway(number)
     page.goto(f"{site}/desk/issues/{number}")
-    assert BLOCKED in page.locator(".finding").inner_text()
+    expect(page.locator(".finding")).to_contain_text(BLOCKED)
     look_at(page, "paused", screenshots)
     page.get_by_role("link", name="Cancel it").click()
     look_at(page, "cancel", screenshots)
@@ -179,5 +180,5 @@ def test_an_editor_steers_an_issue(editor, site, number, pause_halfway, screensh
     page.locator(".chip.sent").wait_for(timeout=60_000)
     look_at(page, "steered", screenshots)
     total = page.locator("[data-total]").last.inner_text()
-    assert page.locator("[data-count=sent]").inner_text() == total
+    expect(page.locator("[data-count=sent]")).to_have_text(total)
     assert page.locator(".log tr").count() > 5

@@ -282,7 +282,7 @@ def the_checks_find_what_is_wrong_and_lead_to_it(newsroom: Newsroom) -> None:
     editor.open(f"{newsroom.url}/checks")
     said = editor.page.locator("main").inner_text()
     assert not [sentence for sentence in FOUND if sentence in said]
-    assert editor.page.locator(".finding.blocking").count() == 0
+    expect(editor.page.locator(".finding.blocking")).to_have_count(0)
 
 
 def an_approval_falls_with_the_next_change(newsroom: Newsroom) -> None:

@@ -7,6 +7,7 @@ import re
 from itertools import count
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.chromium import DESKTOP, PHONE
 from tests.browser.reader import Reader
@@ -62,20 +63,20 @@ def test_sign_up_confirm_and_choose(reader, address):
     reader.look("confirm")
     reader.press()
     reader.look("confirmed")
-    assert reader.page.locator("main form").count() == 0
+    expect(reader.page.locator("main form")).to_have_count(0)
 
     reader.open(reader.link("preferences", address, 2))
     reader.look("preferences")
     assert address not in reader.page.content(), "an address is shown before anybody acted"
     box = reader.page.locator(f"[name=sections][value={ISIS}]")
-    assert reader.page.locator(f"[name=sections][value={WEST}]").is_checked()
-    assert not box.is_checked()
+    expect(reader.page.locator(f"[name=sections][value={WEST}]")).to_be_checked()
+    expect(box).not_to_be_checked()
     box.check()
     reader.page.locator("[name=format][value=text]").check()
     reader.press("form:has([name=format]) button")
     assert reader.page.get_by_role("status").count() == 1
-    assert box.is_checked()
-    assert reader.page.locator("[name=format][value=text]").is_checked()
+    expect(box).to_be_checked()
+    expect(reader.page.locator("[name=format][value=text]")).to_be_checked()
     reader.look("preferences-saved")
 
 
@@ -101,8 +102,8 @@ def test_a_pause_until_a_day_gone_by_is_explained_beside_the_field(reader, addre
     field.evaluate("field => { field.min = ''; field.closest('form').noValidate = true }")
     field.fill("2001-01-01")
     reader.press("form:has([name=until]) button")
-    assert reader.page.get_by_role("alert").is_visible()
-    assert reader.page.locator("[name=until]").input_value() == "2001-01-01"
+    expect(reader.page.get_by_role("alert")).to_be_visible()
+    expect(reader.page.locator("[name=until]")).to_have_value("2001-01-01")
     reader.look("pause-refused")
 
 
@@ -127,7 +128,7 @@ def test_move_to_another_mailbox_that_is_asked_first(reader, address):
     reader.follow("/manage")
     reader.fill_in(new)
     reader.open(reader.link("preferences", new, 2))
-    assert reader.page.locator(f"[name=sections][value={WEST}]").is_checked()
+    expect(reader.page.locator(f"[name=sections][value={WEST}]")).to_be_checked()
 
 
 def test_get_my_data_as_a_file(reader, address, tmp_path):
@@ -175,7 +176,7 @@ def test_leave_and_come_back(reader, address):
     reader.open(reader.link("confirm", address, 4))
     reader.press()
     reader.open(reader.link("preferences", address, 5))
-    assert reader.page.locator(f"[name=sections][value={ISIS}]").is_checked()
+    expect(reader.page.locator(f"[name=sections][value={ISIS}]")).to_be_checked()
 
 
 def test_get_the_links_without_an_old_mail_at_hand(reader, address):
@@ -188,7 +189,7 @@ def test_get_the_links_without_an_old_mail_at_hand(reader, address):
     assert address not in asked
 
     reader.open(reader.link("preferences", address, 3))
-    assert reader.page.locator("form:has([name=format])").count() == 1
+    expect(reader.page.locator("form:has([name=format])")).to_have_count(1)
     reader.open(reader.link("unsubscribe", address, 3))
     reader.press()
     reader.open("/manage")
@@ -224,7 +225,7 @@ def test_find_something_in_past_issues(reader):
     assert reader.page.locator("article, .articles").count() > 0
 
     reader.open("/search?q=xyzzy")
-    assert reader.page.locator("main mark").count() == 0
+    expect(reader.page.locator("main mark")).to_have_count(0)
     reader.look("nothing-found")
 
 

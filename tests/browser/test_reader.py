@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.chromium import DESKTOP, PHONE
 from tests.browser.reader import SCHEMES, Reader, faults, tab_to
@@ -52,10 +53,10 @@ def test_a_wrong_address_is_said_beside_the_field_and_nothing_typed_is_lost(chro
     box.check()
     form.locator("button").click()
 
-    assert field.input_value() == "amal@reader"
+    expect(field).to_have_value("amal@reader")
     assert field.get_attribute("aria-invalid") == "true"
-    assert page.get_by_role("alert").is_visible()
-    assert box.is_checked()
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(box).to_be_checked()
     context.close()
 
 
@@ -71,7 +72,7 @@ def test_signing_up_and_leaving_need_a_keyboard_and_nothing_else(chromium, servi
     page.keyboard.type(address)
     tab_to(page, form.locator("[value=western-response]"))
     page.keyboard.press("Space")
-    assert form.locator("[value=western-response]").is_checked()
+    expect(form.locator("[value=western-response]")).to_be_checked()
     tab_to(page, form.locator("button"))
     page.keyboard.press("Enter")
     page.wait_for_url("**/subscribe")

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
 
@@ -54,9 +55,22 @@ class ToSocket(smtplib.SMTP):
 
     def _get_socket(self, host, _port, timeout):
         line = socket.socket(socket.AF_UNIX)
-        line.settimeout(timeout)
-        line.connect(host)
+        try:
+            line.settimeout(timeout)
+            line.connect(host)
+        except OSError:
+            line.close()
+            raise
         return line
+
+
+def answers(path: Path) -> bool:
+    """Tell whether a server takes connections here: the file of a socket comes before that."""
+    try:
+        ToSocket(str(path), timeout=20).close()
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    return True
 
 
 @pytest.fixture
@@ -65,7 +79,7 @@ def catcher(tmp_path):
         [sys.executable, "-m", "newsletter.mailbox.catcher"], env=environment(tmp_path), cwd=ROOT
     )
     path = tmp_path / "mail.sock"
-    wait_until(path.exists, "the catcher listens")
+    wait_until(lambda: answers(path), "the catcher listens")
     yield path
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=20) == 0
