@@ -80,7 +80,7 @@ class ReaderPages(Blueprint):
 
 def init_pages(app: Flask) -> None:
     """Install what all pages share."""
-    Babel(app, locale_selector=page_language)
+    Babel(app, locale_selector=page_language, timezone_selector=page_zone)
     app.before_request(_refuse_nul)
     app.url_value_preprocessor(_take_language)
     app.url_defaults(_keep_language)
@@ -109,8 +109,13 @@ def links() -> Links:
 
 
 def page_language() -> str:
-    """The language of the page being made: from its address, or set in `g.language` by a view."""
+    """The language of the page being made: from its address, or set in `g.language`."""
     return cast(str, g.get("language") or settings().default_language)
+
+
+def page_zone() -> str:
+    """The zone of the times on the page being made: set in `g.time_zone`, or the publication's."""
+    return cast(str, g.get("time_zone") or settings().time_zone)
 
 
 def absolute_url(endpoint: str, language: str | None = None, **values: str | int) -> str:
@@ -153,7 +158,7 @@ def day(given: date) -> str:
 
 
 def moment(time: datetime) -> str:
-    """Date and time in words, in the publication's zone."""
+    """Date and time in words, by the clock of the page."""
     date_and_time = {"date": format_datetime(time, DAY), "time": format_datetime(time, CLOCK)}
     return str(gettext("%(date)s, %(time)s", **date_and_time))
 

@@ -3,6 +3,8 @@
 import io
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
+from zoneinfo import available_timezones
 
 import segno
 from flask import Response, flash, redirect, render_template, request, session, url_for
@@ -19,11 +21,14 @@ from newsletter.desk.door import (
     current_editor,
     current_session,
     forget_tries,
+    gave_password_lately,
     later,
     let_in,
+    note_password,
     page_at_the_desk,
     pages,
     seconds_to_wait,
+    speak_to,
     warn_owner,
 )
 from newsletter.desk.door_mails import News, tell
@@ -32,6 +37,7 @@ from newsletter.desk.models import Editor
 from newsletter.desk.second_factor import WrongCode
 from newsletter.desk.sessions import end_session, end_sessions, sessions_of
 from newsletter.issues.markdown import tidy
+from newsletter.locales import LANGUAGES
 
 SECRET = "secret"  # noqa: S105 - in the cookie: what a phone is being told
 LONGEST_CODE = 50  # characters, with blanks and hyphens
@@ -57,6 +63,23 @@ def change_name() -> AnyResponse:
         editor.name = name
         audit.note(editor.address, f"Is called {editor.called} now.", now=now())
     flash(gettext("That is how the others see you now."))
+    return redirect(url_for("desk.account"), 303)
+
+
+@pages.post("/account/clock")
+def change_clock() -> AnyResponse:
+    """Have the desk in another language, and its times by another clock."""
+    editor, language = current_editor(), request.form.get("language", "")
+    zone = request.form.get("time_zone", "").strip()
+    if zone and zone not in time_zones():
+        sentence = gettext("Please choose a time zone from the list, such as Africa/Tripoli.")
+        return Response(_account_page(zone_error=sentence, typed_zone=zone), 400)
+    with transaction():
+        editor.language = language if language in LANGUAGES else None
+        editor.time_zone = zone or None
+        audit.note(editor.address, _clock_in_words(editor), now=now())
+    speak_to(editor)
+    flash(gettext("That is how the desk speaks to you now."))
     return redirect(url_for("desk.account"), 303)
 
 
@@ -160,10 +183,16 @@ def picture() -> AnyResponse:
 
 @pages.post("/second-factor/set-up")
 def take_second_factor() -> AnyResponse:
-    """Take the second factor once a code of it fits, and show the recovery codes this once."""
+    """Take the second factor once a code of it fits, and show the recovery codes this once.
+
+    The password too is asked for, unless it was given a moment ago: who finds a browser that
+    somebody left logged in cannot make the account theirs.
+    """
     editor, secret = current_editor(), session.get(SECRET)
     if secret is None or editor.totp_secret:
         return redirect(url_for("desk.set_up"), 303)
+    if not gave_password_lately() and (refused := _refused_password(_set_up_page)):
+        return refused
     try:
         with transaction():
             codes = factor.set_up(editor, secret, _code(), now=now())
@@ -205,16 +234,24 @@ def read_name() -> str:
 
 
 def _with_password(act: Callable[[Editor], AnyResponse]) -> AnyResponse:
-    editor = current_editor()
-    if wait := seconds_to_wait(editor.address):
-        return Response(_account_page(error=later(wait)), 429, {"Retry-After": str(wait)})
-    typed = request.form.get("old", "")[:LONGEST_PASSWORD]
-    if check_password(editor.address, typed) is None:
-        return Response(_account_page(error=gettext("This is not your password.")), 400)
-    forget_tries(editor.address)
-    answer = act(editor)
+    if refused := _refused_password(_account_page):
+        return refused
+    answer = act(current_editor())
     hint("delivery.send_notices")
     return answer
+
+
+def _refused_password(page: Callable[..., str]) -> AnyResponse | None:
+    """The page again, unless the password in the form is that of whoever is here."""
+    editor = current_editor()
+    if wait := seconds_to_wait(editor.address):
+        return Response(page(error=later(wait)), 429, {"Retry-After": str(wait)})
+    typed = request.form.get("old", "")[:LONGEST_PASSWORD]
+    if check_password(editor.address, typed) is None:
+        return Response(page(error=gettext("This is not your password.")), 400)
+    forget_tries(editor.address)
+    note_password()
+    return None
 
 
 def _turn_off(editor: Editor) -> AnyResponse:
@@ -237,9 +274,27 @@ def _new_codes(editor: Editor) -> AnyResponse:
     return Response(_codes_page(codes))
 
 
-def _account_page(*, error: str | None = None) -> str:
+@cache
+def time_zones() -> tuple[str, ...]:
+    """The zones of places, by their names in the tz database."""
+    return tuple(
+        sorted(name for name in available_timezones() if "/" in name and name[:4] != "Etc/")
+    )
+
+
+def _clock_in_words(editor: Editor) -> str:
+    language, zone = (one or "the publication's" for one in (editor.language, editor.time_zone))
+    return f"Has the desk in this language: {language}; by this clock: {zone}."
+
+
+def _account_page(
+    *, error: str | None = None, zone_error: str | None = None, typed_zone: str = ""
+) -> str:
     return render_template(
         "desk/account.html",
+        zones=time_zones(),
+        zone_error=zone_error,
+        typed_zone=typed_zone,
         sessions=sessions_of(current_editor(), now=now()),
         here=current_session().id,
         error=error,
@@ -251,6 +306,7 @@ def _set_up_page(*, error: str | None = None) -> str:
         "desk/set_up.html",
         secret=session[SECRET],
         is_required=factor.is_required(current_editor()),
+        asks_password=not gave_password_lately(),
         error=error,
     )
 

@@ -15,7 +15,7 @@ from newsletter.desk import sender_domain
 from newsletter.desk.door import pages
 from newsletter.desk.models import Assignment, Editor
 from newsletter.issues import link_checks, preflight
-from newsletter.issues.findings import Finding, Part
+from newsletter.issues.findings import Finding, Part, Place
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.link_checks import WAITING
 from newsletter.issues.models import Issue, Section
@@ -59,7 +59,11 @@ class Tried:
 def check(issue: Issue, audience: Audience, *, now: datetime) -> Preflight:
     """The preflight, and what only the desk looks at: the sender's domain and the readers."""
     found = preflight.check(issue, now=now)
-    more = [*sender_domain.findings(settings(), now=now), *_readers_far_off(issue, audience)]
+    more = [
+        *sender_domain.findings(settings(), now=now),
+        *_untried(issue, now=now),
+        *_readers_far_off(issue, audience),
+    ]
     return Preflight(found.blocking, (*found.warnings, *more))
 
 
@@ -108,27 +112,35 @@ def _show(
     open_to: set[str] | None,
 ) -> Shown:
     sentence, remedy = finding.said(gettext, language_name)
-    place, name, url = finding.place, "", None
-    if place is not None:
-        is_draft = issue.state is IssueState.DRAFT
-        match place.part:
-            case Part.ARTICLE:
-                name = f"{titles[place.slug]} · {language_name(place.language)}"
-                if is_draft and (open_to is None or place.slug in open_to):
-                    url = url_for(
-                        "desk.write", number=issue.number, slug=place.slug, language=place.language
-                    )
-            case Part.SUBJECT:
-                name = f"{gettext('Subject and preheader')} · {language_name(place.language)}"
-                if is_draft and editor.may_send:
-                    url = url_for(
-                        "desk.write_subject", number=issue.number, language=place.language
-                    )
-            case Part.PLAN:
-                name = gettext("Date and plan")
-                if editor.may_send:
-                    url = url_for("desk.plan", number=issue.number)
-    return Shown(sentence, remedy, name, url)
+    if finding.place is None:
+        return Shown(sentence, remedy, "", None)
+    return Shown(sentence, remedy, *_where(finding.place, issue, editor, titles, open_to))
+
+
+def _where(
+    place: Place, issue: Issue, editor: Editor, titles: dict[str, str], open_to: set[str] | None
+) -> tuple[str, str | None]:
+    """What a place is called, and its page, if this editor may do something there."""
+    name, url, is_draft = "", None, issue.state is IssueState.DRAFT
+    match place.part:
+        case Part.ARTICLE:
+            name = f"{titles[place.slug]} · {language_name(place.language)}"
+            if is_draft and (open_to is None or place.slug in open_to):
+                url = url_for(
+                    "desk.write", number=issue.number, slug=place.slug, language=place.language
+                )
+        case Part.SUBJECT:
+            name = f"{gettext('Subject and preheader')} · {language_name(place.language)}"
+            if is_draft and editor.may_send:
+                url = url_for("desk.write_subject", number=issue.number, language=place.language)
+        case Part.LINKS:
+            name = gettext("Where the links lead")
+            url = url_for("desk.checks", number=issue.number, _anchor="links")
+        case Part.PLAN:
+            name = gettext("Date and plan")
+            if editor.may_send:
+                url = url_for("desk.plan", number=issue.number)
+    return name, url
 
 
 def _sections_of(editor: Editor, issue: Issue) -> set[str] | None:
@@ -142,6 +154,22 @@ def _sections_of(editor: Editor, issue: Issue) -> set[str] | None:
             .where(Assignment.issue_id == issue.id, Assignment.editor_id == editor.id)
         )
     )
+
+
+def _untried(issue: Issue, *, now: datetime) -> Iterator[Finding]:
+    """Addresses of which nobody knows where they lead: silence about them would say too much."""
+    found = tried(issue, now=now)
+    if unknown := found.links - found.known:
+        yield Finding(
+            "untried",
+            translatable(
+                "Nobody has looked this week where it leads: %(unknown)s of %(links)s addresses."
+                " A dead link among them would go unseen."
+            ),
+            translatable("Let our server try them: it takes seconds."),
+            Place(Part.LINKS),
+            {"unknown": unknown, "links": found.links},
+        )
 
 
 def _readers_far_off(issue: Issue, audience: Audience) -> Iterator[Finding]:

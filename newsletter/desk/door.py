@@ -6,6 +6,7 @@ Who has shown the password and not yet the second factor sees what is `HALF_OPEN
 Nothing here is kept by a browser or a proxy.
 """
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
@@ -22,7 +23,7 @@ from flask import (
     session,
     url_for,
 )
-from flask_babel import gettext, ngettext
+from flask_babel import gettext, ngettext, refresh
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.background import hint
@@ -41,7 +42,8 @@ from newsletter.desk.sessions import (
 )
 from newsletter.desk.throttle import LoginLimits
 from newsletter.errors import NewsletterError
-from newsletter.pages import HEADERS, moment
+from newsletter.locales import LANGUAGES
+from newsletter.pages import HEADERS, moment, page_zone
 
 OPEN = {
     *("desk.login", "desk.log_in", "desk.forgot", "desk.send_reset", "desk.reset"),
@@ -52,6 +54,8 @@ TO_SET_UP = {"desk.set_up", "desk.take_second_factor", "desk.picture"}
 HALF_OPEN = TO_PROVE | TO_SET_UP | {"desk.log_out"}
 KEY = "key"  # in the cookie: what the session is known by
 WANTED = "wanted"  # in the cookie: the page somebody was on the way to
+PASSWORD_AT = "password_at"  # noqa: S105  # in the cookie: when it was given last
+FRESH = 600  # seconds
 LONGEST_PASSWORD = 1000  # characters; nobody types more
 HEADERS_HERE = {
     "Cache-Control": "no-store",
@@ -109,10 +113,19 @@ def ask_who_it_is() -> AnyResponse | None:
     """Send whoever is unknown to the login page, and refuse a form that is not ours."""
     key = session.get(KEY)
     g.editor_session = session_of(key, now=datetime.now(UTC)) if key else None
+    if g.editor_session:
+        speak_to(current_editor())
     if request.endpoint not in OPEN and (wanted := _where_to_first()):
         return redirect(wanted, 303)
     csrf.protect()
     return None
+
+
+def speak_to(editor: Editor) -> None:
+    """Make the page in the language of an editor, and by their clock."""
+    g.language = editor.language if editor.language in LANGUAGES else None
+    g.time_zone = editor.time_zone
+    refresh()
 
 
 def _where_to_first() -> str | None:
@@ -155,6 +168,7 @@ def everywhere() -> dict[str, Any]:
         "editor": editor,
         "menu": menu(editor) if editor else [],
         "moment": moment,
+        "time_zone": page_zone(),
     }
 
 
@@ -191,6 +205,17 @@ def let_in(editor: Editor, *, is_proved: bool) -> None:
     session.clear()
     session.permanent = True
     session[KEY] = key
+    note_password()
+
+
+def note_password() -> None:
+    """Remember in the cookie that the password was given just now."""
+    session[PASSWORD_AT] = int(time.time())
+
+
+def gave_password_lately() -> bool:
+    """Whether the password was given a moment ago, so that nobody need ask for it again."""
+    return time.time() - cast(int, session.get(PASSWORD_AT, 0)) < FRESH
 
 
 @pages.post("/logout")

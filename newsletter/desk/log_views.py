@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from flask import render_template, request
 from sqlalchemy import select
@@ -10,11 +9,11 @@ from sqlalchemy import select
 from newsletter import audit
 from newsletter.audit import COMMAND_LINE, POLICY
 from newsletter.database import db
+from newsletter.desk.clock import zone
 from newsletter.desk.door import for_admins, pages
 from newsletter.desk.lookup import typed_number
 from newsletter.desk.models import Editor
 from newsletter.issues.models import Issue
-from newsletter.pages import settings
 
 PER_PAGE = 100
 LONGEST_ID = 18  # digits
@@ -69,12 +68,11 @@ def _issue_id(typed: str) -> int | None:
 
 
 def _whole_day(typed: str) -> tuple[datetime, datetime] | None:
-    """A day of the publication's zone, from its first moment to the next day's."""
+    """A day of the reader's own zone, from its first moment to the next day's."""
     try:
         day = date.fromisoformat(typed)
-        zone = ZoneInfo(settings().time_zone)
         first, last = (
-            datetime.combine(one, time(), zone) for one in (day, day + timedelta(days=1))
+            datetime.combine(one, time(), zone()) for one in (day, day + timedelta(days=1))
         )
     except (ValueError, OverflowError):  # no day, or the last one there is
         return None

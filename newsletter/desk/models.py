@@ -25,7 +25,8 @@ class Editor(Base):
     """Somebody who works at the desk; `password_hash` is argon2id.
 
     `totp_secret` (base32, RFC 6238) is there once they have shown a code made with it, and
-    `totp_step` is the last time step that was used, since each code counts once. Who was let go
+    `totp_step` is the last time step that was used, since each code counts once. `language`
+    (BCP 47) and `time_zone` are those of their desk, or None for the publication's. Who was let go
     has `ended_at`: the row stays, for what they wrote.
     """
 
@@ -40,6 +41,8 @@ class Editor(Base):
     password_hash: Mapped[str]
     totp_secret: Mapped[str | None]
     totp_step: Mapped[int | None]
+    language: Mapped[str | None]
+    time_zone: Mapped[str | None]
     created_at: Mapped[datetime]
     last_login_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]

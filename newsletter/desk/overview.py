@@ -133,12 +133,12 @@ def in_words(left: timedelta) -> str:
 
 def offered_languages() -> list[str]:
     """All languages, that of the page first."""
-    return _this_first(LANGUAGES)
+    return _publications_first(LANGUAGES)
 
 
 def languages_of(issue: Issue) -> list[str]:
     """The languages an issue has editions in, that of the page first."""
-    return _this_first(issue.languages)
+    return _publications_first(issue.languages)
 
 
 def words_of(issue: Issue) -> Subject:
@@ -188,8 +188,9 @@ def _row(issue: Issue, sent: int, total: int) -> IssueRow:
     return IssueRow(issue, subject, languages_of(issue), _titles(issue), sent, total)
 
 
-def _this_first(languages: Iterable[str]) -> list[str]:
-    return sorted(languages, key=lambda language: language != page_language())
+def _publications_first(languages: Iterable[str]) -> list[str]:
+    """That of the publication before others, whichever the desk is in."""
+    return sorted(languages, key=lambda language: language != settings().default_language)
 
 
 def _sums(issues: list[Issue]) -> dict[int, tuple[int, int]]:

@@ -11,8 +11,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.audit import AuditEntry
 from newsletter.database import transaction
-from newsletter.delivery.local_time import BadTime, read_time
+from newsletter.delivery.local_time import BadTime
 from newsletter.desk.assignments import people, writers_of
+from newsletter.desk.clock import as_typed, typed_time
 from newsletter.desk.door import current_editor, may_send, pages
 from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
 from newsletter.desk.places import names_of
@@ -24,7 +25,6 @@ from newsletter.issues.sections import sections_of, standing_sections
 from newsletter.issues.skeleton import NumberTaken, next_issue
 from newsletter.pages import settings
 
-AS_TYPED = "%Y-%m-%dT%H:%M"  # how a browser's field for date and time has it
 THIS_CENTURY = "20"  # as a year begins; there are weeks before and after it
 LONGEST_ID = 9  # digits
 WRITERS = "writers-"  # then the slug of a section: its field in the form
@@ -70,7 +70,7 @@ class Dates:
         if known and self.deadline == as_typed(known):
             return known
         try:
-            return read_time(self.deadline, _zone(), now=now())
+            return typed_time(self.deadline)
         except BadTime as error:
             self.errors["deadline"] = gettext(error.flaw.value)
             return None
@@ -81,7 +81,7 @@ class Dates:
 def new_issue() -> AnyResponse:
     """Start an issue: with what the last one suggests, or with what was typed."""
     if request.method == "GET":
-        bones = next_issue(_zone(), now=now())
+        bones = next_issue(_publication_zone(), now=now())
         dates = Dates(str(bones.number), bones.date.isoformat(), as_typed(bones.deadline_at))
         return _new_page(dates, 200)
     dates = Dates.typed()
@@ -123,11 +123,6 @@ def plan(number: int) -> AnyResponse:
     return redirect(url_for("desk.issue", number=number), 303)
 
 
-def as_typed(at: datetime | None) -> str:
-    """A time as its field shows it, in the publication's zone."""
-    return f"{at.astimezone(_zone()):{AS_TYPED}}" if at else ""
-
-
 def _typed_writers(section: Section) -> set[int]:
     ticked = request.form.getlist(WRITERS + section.slug)
     return {_number(id_) for id_ in ticked}
@@ -146,7 +141,7 @@ def _sections(issue: Issue) -> list[Section]:
 
 
 def _new_page(dates: Dates, status: int) -> Response:
-    last = next_issue(_zone(), now=now()).last
+    last = next_issue(_publication_zone(), now=now()).last
     return Response(render_template("desk/new_issue.html", dates=dates, last=last), status)
 
 
@@ -175,5 +170,6 @@ def _plan_page(
     return Response(html, 409 if others else 400 if dates.errors else 200)
 
 
-def _zone() -> ZoneInfo:
+def _publication_zone() -> ZoneInfo:
+    """By whose clocks issues are a week apart, whoever looks."""
     return ZoneInfo(settings().time_zone)

@@ -1,7 +1,6 @@
 """The last page before readers get an issue: send it now, or at a set time."""
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Response, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -10,19 +9,17 @@ from werkzeug.wrappers import Response as AnyResponse
 from newsletter.database import transaction
 from newsletter.delivery import schedule as schedules
 from newsletter.delivery.fanout import audience
-from newsletter.delivery.local_time import BadTime, read_time
+from newsletter.delivery.local_time import BadTime
 from newsletter.delivery.schedule import NotAsApproved
 from newsletter.delivery.start import send_now
 from newsletter.desk import checks, overview
+from newsletter.desk.clock import as_typed, typed_time
 from newsletter.desk.door import current_editor, may_send, pages
 from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
 from newsletter.desk.places import names_of
 from newsletter.issues.lifecycle import IssueState, WrongStep
 from newsletter.issues.models import Issue
 from newsletter.mail.publication import sender
-from newsletter.pages import settings
-
-AS_TYPED = "%Y-%m-%dT%H:%M"  # how a browser's field for date and time has it
 
 
 @pages.get(ISSUE + "/send")
@@ -60,7 +57,7 @@ def schedule(number: int) -> AnyResponse:
     issue = find_issue(number)
     typed = request.form.get("at", "")
     try:
-        at = read_time(typed, ZoneInfo(settings().time_zone), now=now())
+        at = typed_time(typed)
         with transaction():
             schedules.check_as_approved(issue.id, _seen())
             schedules.schedule(issue.id, at, who=current_editor().address, now=now())
@@ -109,13 +106,6 @@ def _send_page(issue: Issue, *, at: str | None = None, **mistakes: object) -> st
         in_words=overview.choice_in_words,
         sender=sender(),
         is_late=schedules.is_late(issue, now=now()),
-        at=_set_time(issue) if at is None else at,
+        at=as_typed(issue.scheduled_at) if at is None else at,
         **mistakes,
     )
-
-
-def _set_time(issue: Issue) -> str:
-    """The time that is set, as its field shows it."""
-    if issue.scheduled_at is None:
-        return ""
-    return f"{issue.scheduled_at.astimezone(ZoneInfo(settings().time_zone)):{AS_TYPED}}"

@@ -6,10 +6,10 @@ from flask import render_template
 
 from newsletter.delivery.progress import progress
 from newsletter.desk import overview
+from newsletter.desk.clock import as_typed
 from newsletter.desk.door import current_editor, pages
 from newsletter.desk.lookup import now
 from newsletter.desk.places import names_of
-from newsletter.desk.plan_views import as_typed
 from newsletter.desk.week import this_week
 from newsletter.issues.skeleton import next_issue
 from newsletter.pages import settings

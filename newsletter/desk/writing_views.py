@@ -147,5 +147,5 @@ def _page(at: At, standing: Standing, words: Words, *, complaint: str = "") -> s
 
 
 def clock() -> str:
-    """The time of day in the publication's zone."""
+    """The time of day, by the clock of whoever writes."""
     return str(format_datetime(now(), TIME))

@@ -15,6 +15,7 @@ class Part(StrEnum):
     ARTICLE = "article"
     SUBJECT = "subject"
     PLAN = "plan"
+    LINKS = "links"
 
 
 @dataclass(frozen=True)

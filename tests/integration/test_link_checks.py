@@ -272,3 +272,17 @@ def test_what_is_wrong_with_the_senders_domain_is_said(app):
         "newsletter.example has no DKIM key.",
         "newsletter.example has no DMARC record.",
     ]
+
+
+def test_what_nobody_has_tried_is_said_where_it_is_sent_until_it_was_tried(app, site, fetcher):
+    issue = issue_with(f"See [it](http://site.example:{site.port}/) there.")
+    anna = at_the_desk(app)
+    untried = "Nobody has looked this week where it leads: 1 of 1 addresses."
+    assert untried in anna.get(CHECKS).text
+    assert 'href="/desk/issues/87/checks#links"' in anna.get("/desk/issues/87/send").text
+
+    with transaction():
+        link_checks.ask(link_checks.links_of(issue), now=datetime.now(UTC))
+    assert not try_waiting(fetcher, clock=lambda: datetime.now(UTC))
+
+    assert untried not in anna.get(CHECKS).text

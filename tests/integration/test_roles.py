@@ -29,7 +29,9 @@ MAY: dict[str, Role | str] = {
     **dict.fromkeys(("second_factor", "prove", "log_out"), HALF),
     **dict.fromkeys(("set_up", "take_second_factor", "picture"), AUTHOR),
     **dict.fromkeys(("week", "issues", "issue"), AUTHOR),
-    **dict.fromkeys(("account", "change_name", "new_password", "new_codes", "turn_off"), AUTHOR),
+    **dict.fromkeys(
+        ("account", "change_name", "change_clock", "new_password", "new_codes", "turn_off"), AUTHOR
+    ),
     **dict.fromkeys(("end_one", "end_others"), AUTHOR),
     **dict.fromkeys(("write", "save", "revisions", "revision", "restore"), AUTHOR),
     **dict.fromkeys(("images", "upload_image", "export"), AUTHOR),

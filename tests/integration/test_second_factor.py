@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
+from pyotp import TOTP
 from sqlalchemy import select, update
 
 from newsletter.database import db, transaction
@@ -162,6 +163,26 @@ def test_it_is_not_set_up_by_a_wrong_code_and_the_same_secret_is_shown_again(app
     assert refused.status_code == 400
     assert piece(SECRET, refused.text) == before
     assert browser(app).log_in().headers["Location"] == "/desk/"
+
+
+def test_who_finds_a_browser_left_logged_in_cannot_make_the_account_theirs(app):
+    anna = at_the_desk(app)
+    with anna.session_transaction("/desk/") as kept:
+        kept["password_at"] -= 3600
+    path = "/desk/second-factor/set-up"
+    secret = "".join(piece(SECRET, anna.get(path).text).split())
+
+    refused = [
+        anna.send_form(path, {"code": TOTP(secret).now()} | guess, page=path)
+        for guess in ({}, {"old": "not the password"})
+    ]
+    assert [answer.status_code for answer in refused] == [400, 400]
+    assert "not your password" in refused[0].text
+    assert browser(app).log_in().headers["Location"] == "/desk/"
+
+    done = anna.send_form(path, {"code": TOTP(secret).now(), "old": PASSWORD}, page=path)
+    assert done.status_code == 200
+    assert browser(app).log_in().headers["Location"] == "/desk/second-factor"
 
 
 def test_who_guesses_codes_has_the_password_and_its_owner_is_told_once(app):
