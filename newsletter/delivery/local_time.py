@@ -1,6 +1,6 @@
 """Read the time at which an issue is to go out, as a person writes it.
 
-A time without an offset is meant in the publication's zone. When clocks go forward an hour is
+A time without an offset is meant in the zone of whoever wrote it. When clocks go forward an hour is
 missing there, and when they go back an hour comes twice: neither is guessed at.
 """
 

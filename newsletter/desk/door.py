@@ -30,6 +30,7 @@ from newsletter.background import hint
 from newsletter.database import transaction
 from newsletter.desk import second_factor
 from newsletter.desk.door_mails import tell_of_tries
+from newsletter.desk.known_browser import is_known, know_this_browser
 from newsletter.desk.login import check_password, csrf, editor_at
 from newsletter.desk.menu import menu
 from newsletter.desk.models import Editor, EditorSession
@@ -206,6 +207,7 @@ def let_in(editor: Editor, *, is_proved: bool) -> None:
     session.permanent = True
     session[KEY] = key
     note_password()
+    know_this_browser(editor.address)
 
 
 def note_password() -> None:
@@ -256,12 +258,12 @@ def page_at_the_desk(wanted: str) -> str:
 
 def seconds_to_wait(account: str) -> int:
     """Count a try at an account from here; 0 if it may be made."""
-    return _limits().seconds_to_wait(account, request.remote_addr)
+    return _limits().seconds_to_wait(account, request.remote_addr, is_known=is_known(account))
 
 
 def forget_tries(account: str) -> None:
     """Count anew for somebody who got in."""
-    _limits().forget(account, request.remote_addr)
+    _limits().forget(account, request.remote_addr, is_known=is_known(account))
 
 
 def warn_owner(editor: Editor | None) -> None:

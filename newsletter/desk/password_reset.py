@@ -17,7 +17,7 @@ from newsletter.pages import links
 
 VALID_FOR = timedelta(hours=1)
 KEPT = timedelta(days=30)  # after that, to tell who comes with an old link what it was
-MOST_A_DAY = 3
+APART = timedelta(minutes=30)
 NONCE_BITS = 47
 
 
@@ -32,9 +32,14 @@ class ExpiredReset(NewsletterError):
 
 
 def ask_for_reset(address: str, *, now: datetime) -> None:
-    """Owe a link to whoever works at the desk under this address, and nothing to others."""
+    """Owe a link to whoever works at the desk under this address, and nothing to others.
+
+    The more were asked for within a day, the longer until the next: a second one comes at once,
+    then one after half an hour, an hour, and so on. Strangers fill no mailbox by it, at a dozen
+    mails a day; and as each holds a link that is good, its owner waits five hours at most for one.
+    """
     editor = editor_at(address)
-    if editor is None or _asked_today(editor, now) >= MOST_A_DAY:
+    if editor is None or not _may_ask_again(editor, now):
         return
     reset = PasswordReset(nonce=secrets.randbits(NONCE_BITS), editor_id=editor.id, asked_at=now)
     db.session.add(reset)
@@ -78,8 +83,10 @@ def forget_resets(*, now: datetime) -> None:
     execute(delete(PasswordReset).where(PasswordReset.asked_at <= now - VALID_FOR - KEPT))
 
 
-def _asked_today(editor: Editor, now: datetime) -> int:
-    query = select(func.count()).where(
-        PasswordReset.editor_id == editor.id, PasswordReset.asked_at > now - timedelta(days=1)
-    )
-    return db.session.scalar(query) or 0
+def _may_ask_again(editor: Editor, now: datetime) -> bool:
+    times, last = db.session.execute(
+        select(func.count(), func.max(PasswordReset.asked_at)).where(
+            PasswordReset.editor_id == editor.id, PasswordReset.asked_at > now - timedelta(days=1)
+        )
+    ).one()
+    return times == 0 or now - last >= (times - 1) * APART

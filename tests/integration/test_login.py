@@ -178,6 +178,33 @@ def test_who_guesses_from_elsewhere_does_not_keep_the_owner_out(app):
     assert browser(app).log_in().status_code == 303
 
 
+def test_a_browser_in_which_one_came_in_is_let_in_whoever_guesses_and_from_wherever(app):
+    anna, guesser = at_the_desk(app), browser(app)
+    anna.send_form("/desk/logout")
+    token = guesser.token()
+    for network in range(11):
+        guesser.environ_base["REMOTE_ADDR"] = f"198.51.{network}.7"
+        for _ in range(10):
+            form = {"csrf_token": token, "address": ADDRESS, "password": WRONG}
+            guesser.post("/desk/login", data=form)
+
+    assert browser(app).log_in().status_code == 429, "a browser that nobody knows waits"
+    assert anna.log_in().status_code == 303
+
+
+def test_the_mark_of_a_known_browser_opens_nothing_and_cannot_be_made_up(app):
+    anna, thief = at_the_desk(app), browser(app)
+    mark = anna.get_cookie("desk_browser", path="/desk").value
+    thief.set_cookie("desk_browser", mark, path="/desk")
+    assert thief.get("/desk/").headers["Location"].startswith("/desk/login")
+    assert [thief.log_in(password=WRONG).status_code for _ in range(11)] == [401] * 10 + [429]
+    assert ADDRESS not in mark
+
+    forger = browser(app)
+    forger.set_cookie("desk_browser", "0" * 64, path="/desk")
+    assert [forger.log_in(password=WRONG).status_code for _ in range(11)] == [401] * 10 + [429]
+
+
 def test_a_network_that_tries_many_accounts_is_told_to_wait(app):
     guesser = browser(app)
     token = guesser.token()
