@@ -27,7 +27,7 @@ run: setup ## everything in one place, for a trial of your own; PORT=8123 for an
 	@$(BIN)/newsletter run $(if $(PORT),--port $(PORT))
 
 test: check browser compiler java .cache/postfix ## all checks, then all tests, on real servers
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 chaos: .venv/.ready-for-tests $(CATALOGUES:.po=.mo) ## kill everything again and again, more often than the tests; CHAOS=5 for longer
 	@CHAOS=$(or $(CHAOS),3) $(BIN)/pytest --durations=0 tests/chaos

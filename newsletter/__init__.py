@@ -24,6 +24,7 @@ from newsletter.desk import account_views as _account_views  # noqa: F401  # add
 from newsletter.desk import approval_views as _approval_views  # noqa: F401  # adds its pages
 from newsletter.desk import check_tasks as _check_tasks  # noqa: F401  # registers its tasks
 from newsletter.desk import check_views as _check_views  # noqa: F401  # adds its pages
+from newsletter.desk import door as desk
 from newsletter.desk import export_views as _export_views  # noqa: F401  # adds its pages
 from newsletter.desk import image_views as _image_views  # noqa: F401  # adds its pages
 from newsletter.desk import issue_views as _issue_views  # noqa: F401  # the same
@@ -43,7 +44,7 @@ from newsletter.desk import steering as _desk_steering  # noqa: F401  # the same
 from newsletter.desk import subject_views as _subject_views  # noqa: F401  # adds its pages
 from newsletter.desk import subscriber_views as _reader_views  # noqa: F401  # adds its pages
 from newsletter.desk import tasks as _desk_tasks  # noqa: F401  # registers its tasks
-from newsletter.desk import views as desk
+from newsletter.desk import upload_views as _upload_views  # noqa: F401  # adds its pages
 from newsletter.desk import week_views as _week_views  # noqa: F401  # adds its pages
 from newsletter.desk import writing_views as _writing_views  # noqa: F401  # adds its pages
 from newsletter.limits import NetworkLimits

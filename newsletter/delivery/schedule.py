@@ -15,6 +15,7 @@ from newsletter.delivery.fanout import Blocked
 from newsletter.delivery.local_time import BadTime, Flaw
 from newsletter.errors import NewsletterError
 from newsletter.issues import preflight
+from newsletter.issues.changes import lock_issue
 from newsletter.issues.lifecycle import IssueState, WrongStep
 from newsletter.issues.models import Issue
 from newsletter.pages import settings
@@ -100,7 +101,7 @@ def check_as_approved(issue_id: int, seen: str) -> None:
     Whoever wants to change it waits until the transaction ends. An issue that is public already is
     left to the step that follows: it has a refusal of its own.
     """
-    issue = steering.lock(issue_id)
+    issue = lock_issue(issue_id)
     if issue.is_public:
         return
     is_approved = issue.approved_at is not None
@@ -110,6 +111,6 @@ def check_as_approved(issue_id: int, seen: str) -> None:
 
 def check_still_due(issue_id: int, at: datetime) -> None:
     """Raise `WrongStep` if somebody took the issue off the schedule, or gave it another time."""
-    issue = steering.lock(issue_id)
+    issue = lock_issue(issue_id)
     if issue.state is not IssueState.SCHEDULED or issue.scheduled_at != at:
         raise WrongStep(issue.number, issue.state, IssueState.SENDING)

@@ -14,6 +14,7 @@ from newsletter import audit
 from newsletter.database import db, execute
 from newsletter.delivery import ledger
 from newsletter.delivery.models import Batch, Delivery, DeliveryState, Tally
+from newsletter.issues.changes import lock_issue
 from newsletter.issues.lifecycle import IssueState, WrongStep
 from newsletter.issues.models import Issue
 
@@ -81,7 +82,7 @@ def queue_again(
     An issue that was sent is sent on, a paused one stays so. Says how many deliveries; raises
     `WrongStep` for an issue that readers have not got, or are not to get.
     """
-    issue = lock(issue_id)
+    issue = lock_issue(issue_id)
     if issue.state not in SENT_AGAIN:
         raise WrongStep(issue.number, issue.state, IssueState.SENDING, "be sent again")
     queued = move(
@@ -90,12 +91,6 @@ def queue_again(
     if queued and issue.state is IssueState.SENT:
         step(issue_id, [IssueState.SENT], IssueState.SENDING, completed_at=None)
     return queued
-
-
-def lock(issue_id: int) -> Issue:
-    """The issue as it is now, which nobody else moves until this transaction ends."""
-    found = select(Issue).where(Issue.id == issue_id).with_for_update(of=Issue)
-    return db.session.scalars(found.execution_options(populate_existing=True)).one()
 
 
 def skip_rest(issue_id: int, *, now: datetime) -> int:
@@ -143,7 +138,7 @@ def complete(issue_id: int, *, now: datetime) -> bool:
     """
     if still_to_come(issue_id):
         return False
-    lock(issue_id)
+    lock_issue(issue_id)
     if still_to_come(issue_id) or _exists(Batch, issue_id, Batch.finished_at.is_(None)):
         return False
     moving = (DeliveryState.QUEUED, DeliveryState.SENDING)

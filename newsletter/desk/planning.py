@@ -15,7 +15,7 @@ from newsletter.audit import AuditEntry
 from newsletter.database import db
 from newsletter.desk.assignments import assign, hand_on, people, writers_of
 from newsletter.desk.models import Editor
-from newsletter.issues.changes import DATED, FrozenIssue, begin_change
+from newsletter.issues.changes import DATED, FrozenIssue, begin_change, lock_issue
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue, Section
 from newsletter.issues.skeleton import start_issue
@@ -80,7 +80,7 @@ def plan_issue(
     given back. Readers see the date, so another one takes the approval back; a deadline and a name
     do not. Raises `FrozenIssue`.
     """
-    issue = _lock(issue_id)
+    issue = lock_issue(issue_id)
     if issue.state is not IssueState.DRAFT:
         raise FrozenIssue(issue.number, issue.state)
     known = {editor.id: editor for editor in people()}
@@ -131,13 +131,3 @@ def _new_writers(
 
 def _names(known: Mapping[int, Editor], chosen: frozenset[int]) -> str:
     return ", ".join(sorted(known[id_].called for id_ in chosen)) or "nobody yet"
-
-
-def _lock(issue_id: int) -> Issue:
-    """The issue, ours until the transaction ends: two who plan it go one after the other."""
-    return db.session.scalars(
-        select(Issue)
-        .where(Issue.id == issue_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()

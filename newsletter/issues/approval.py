@@ -14,7 +14,7 @@ from newsletter.audit import AuditEntry
 from newsletter.database import db
 from newsletter.errors import NewsletterError
 from newsletter.issues import preflight
-from newsletter.issues.changes import FrozenIssue
+from newsletter.issues.changes import FrozenIssue, lock_issue
 from newsletter.issues.lifecycle import IssueState, WrongStep
 from newsletter.issues.models import Article, Issue
 from newsletter.issues.revisions import Place
@@ -62,7 +62,7 @@ def approve(issue_id: int, *, who: str, now: datetime, seen: str) -> Issue:
     Approving twice changes nothing. Raises `WrongStep`, `ChangedMeanwhile`, and `NotReady` by the
     preflight.
     """
-    issue = _lock(issue_id)
+    issue = lock_issue(issue_id)
     if issue.state not in NOT_YET_SENT:
         raise WrongStep(issue.number, issue.state, IssueState.DRAFT, act="be approved")
     if seen != issue.revised_at.isoformat():
@@ -78,7 +78,7 @@ def approve(issue_id: int, *, who: str, now: datetime, seen: str) -> Issue:
 
 def unapprove(issue_id: int, *, who: str, now: datetime) -> Issue:
     """Take an approval back; a scheduled issue is made a draft first. Raises `FrozenIssue`."""
-    issue = _lock(issue_id)
+    issue = lock_issue(issue_id)
     if issue.state is not IssueState.DRAFT:
         raise FrozenIssue(issue.number, issue.state)
     if issue.approved_at is not None:
@@ -93,7 +93,7 @@ def approve_article(place: Place, *, who: str, now: datetime, seen: int) -> None
     Readers get nothing else by it, so the issue's own approval stays. Raises `FrozenIssue` and
     `ChangedMeanwhile`, the latter also for an article that is gone.
     """
-    issue = _lock(place.issue_id)
+    issue = lock_issue(place.issue_id)
     if issue.state is not IssueState.DRAFT:
         raise FrozenIssue(issue.number, issue.state)
     article = db.session.scalar(
@@ -134,13 +134,3 @@ def lost_approval(issue: Issue) -> LostApproval | None:
         .order_by(AuditEntry.id)
     )
     return LostApproval(last.at, last.who, list(acts))
-
-
-def _lock(issue_id: int) -> Issue:
-    """The issue, ours until the transaction ends; whoever changes it meanwhile waits."""
-    return db.session.scalars(
-        select(Issue)
-        .where(Issue.id == issue_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()

@@ -24,17 +24,18 @@ class FrozenIssue(NewsletterError):
         self.state = state
 
 
+def lock_issue(issue_id: int) -> Issue:
+    """The issue as it is now, ours until the transaction ends; whoever else wants it waits."""
+    found = select(Issue).where(Issue.id == issue_id).with_for_update(of=Issue)
+    return db.session.scalars(found.execution_options(populate_existing=True)).one()
+
+
 def begin_change(issue_id: int, *, now: datetime) -> Issue:
     """The draft, ours until the transaction ends, its approval taken back.
 
     Whoever changes it meanwhile waits here. Raises `FrozenIssue`.
     """
-    issue = db.session.scalars(
-        select(Issue)
-        .where(Issue.id == issue_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()
+    issue = lock_issue(issue_id)
     if issue.state is not IssueState.DRAFT:
         raise FrozenIssue(issue.number, issue.state)
     issue.revised_at = now

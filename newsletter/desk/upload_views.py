@@ -1,4 +1,4 @@
-"""The desk: from an issue file to the mail as readers get it."""
+"""Upload an issue as a file, all of it or nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,6 @@ from newsletter.desk.lookup import now
 from newsletter.issues.changes import FrozenIssue
 from newsletter.issues.editing import DuplicateIssue, OtherDate, import_issue
 from newsletter.issues.issue_file import BadIssueFile, Problem
-
-__all__ = ["pages"]
 
 MOST_PROBLEMS = 100  # shown at a time
 LONGEST_QUOTE = 200  # characters of a line
