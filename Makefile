@@ -12,6 +12,7 @@ APT_INSTALL := as_root=; test "$$(id -u)" = 0 || as_root="sudo -n"; \
 	command -v apt-get > /dev/null && $$as_root true 2> /dev/null && $$as_root apt-get -qq update && \
 	DEBIAN_FRONTEND=noninteractive $$as_root apt-get -qq install --yes --no-install-recommends
 export PIP_ROOT_USER_ACTION := ignore
+unexport PYTHONDONTWRITEBYTECODE  # without what is compiled once, every start takes three times as long
 
 .PHONY: help setup demo run test bench chaos check browser compiler java translations lock clean
 .DELETE_ON_ERROR:

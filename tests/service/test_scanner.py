@@ -30,6 +30,7 @@ LINKED = re.compile(r"""(?:href|src|action)="(https?://[^"]+)""")
 EDITORS_SOURCES = "https://example.org/"  # what the sample issue quotes
 HOUSEKEEPING = {  # what workers write while nobody does anything
     *("sender_slot", "tally", "answer_tally", "progress_sample", "relay_state", "trouble", "batch"),
+    "report_line",
 }
 READS, STAYS_AWAY = "amal@reader.example", "basim@reader.example"
 LEAVES, MOVES, MOVED = "dalia@reader.example", "elias@reader.example", "elias@other.example"
