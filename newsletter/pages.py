@@ -9,6 +9,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
+from zoneinfo import ZoneInfo
 
 from babel import Locale
 from flask import (
@@ -23,7 +24,7 @@ from flask import (
     request,
     url_for,
 )
-from flask_babel import Babel, format_date, format_datetime, get_locale, gettext
+from flask_babel import Babel, format_date, format_datetime, get_locale, gettext, to_user_timezone
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -157,10 +158,11 @@ def day(given: date) -> str:
     return str(format_date(date(given.year, given.month, given.day), DAY))
 
 
-def moment(time: datetime) -> str:
-    """Date and time in words, by the clock of the page."""
-    date_and_time = {"date": format_datetime(time, DAY), "time": format_datetime(time, CLOCK)}
-    return str(gettext("%(date)s, %(time)s", **date_and_time))
+def moment(time: datetime, zone: str | None = None) -> str:
+    """Date and time in words, by the clock of the page or of another zone."""
+    local = time.astimezone(ZoneInfo(zone)) if zone else to_user_timezone(time)
+    day, clock = (format_datetime(local, form, rebase=False) for form in (DAY, CLOCK))
+    return str(gettext("%(date)s, %(time)s", date=day, time=clock))
 
 
 def language_name(tag: str) -> str:

@@ -73,7 +73,7 @@ def change_clock() -> AnyResponse:
     zone = request.form.get("time_zone", "").strip()
     if zone and zone not in time_zones():
         sentence = gettext("Please choose a time zone from the list, such as Africa/Tripoli.")
-        return Response(_account_page(zone_error=sentence, typed_zone=zone), 400)
+        return Response(_account_page(zone_error=sentence), 400)
     with transaction():
         editor.language = language if language in LANGUAGES else None
         editor.time_zone = zone or None
@@ -287,15 +287,14 @@ def _clock_in_words(editor: Editor) -> str:
     return f"Has the desk in this language: {language}; by this clock: {zone}."
 
 
-def _account_page(
-    *, error: str | None = None, zone_error: str | None = None, typed_zone: str = ""
-) -> str:
+def _account_page(*, error: str | None = None, zone_error: str | None = None) -> str:
+    editor = current_editor()
     return render_template(
         "desk/account.html",
         zones=time_zones(),
         zone_error=zone_error,
-        typed_zone=typed_zone,
-        sessions=sessions_of(current_editor(), now=now()),
+        chosen=request.form if zone_error else editor,
+        sessions=sessions_of(editor, now=now()),
         here=current_session().id,
         error=error,
     )

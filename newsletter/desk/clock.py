@@ -3,9 +3,11 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from flask_babel import gettext
+
 from newsletter.delivery.local_time import read_time
 from newsletter.desk.lookup import now
-from newsletter.pages import page_zone
+from newsletter.pages import moment, page_zone, settings
 
 AS_TYPED = "%Y-%m-%dT%H:%M"  # how a browser's field for date and time has it
 
@@ -23,3 +25,19 @@ def as_typed(at: datetime | None) -> str:
 def typed_time(text: str) -> datetime:
     """The time to come that was typed; raises `BadTime`."""
     return read_time(text, zone(), now=now())
+
+
+def publications_time(at: datetime | None, typed: str) -> str | None:
+    """What to say beside a field for a time to whom the publication's clock is not their own.
+
+    It is the time `at` by that clock as long as the field shows it, and else what it is there now.
+    """
+    there = settings().time_zone
+    if there == page_zone():
+        return None
+    if at and typed == as_typed(at):
+        sentence = gettext("By the publication's clock: %(time)s.", time=moment(at, there))
+    else:
+        at = now()
+        sentence = gettext("By the publication's clock it is %(time)s now.", time=moment(at, there))
+    return str(sentence)

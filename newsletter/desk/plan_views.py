@@ -13,7 +13,7 @@ from newsletter.audit import AuditEntry
 from newsletter.database import transaction
 from newsletter.delivery.local_time import BadTime
 from newsletter.desk.assignments import people, writers_of
-from newsletter.desk.clock import as_typed, typed_time
+from newsletter.desk.clock import as_typed, publications_time, typed_time
 from newsletter.desk.door import current_editor, may_send, pages
 from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
 from newsletter.desk.places import names_of
@@ -141,8 +141,14 @@ def _sections(issue: Issue) -> list[Section]:
 
 
 def _new_page(dates: Dates, status: int) -> Response:
-    last = next_issue(_publication_zone(), now=now()).last
-    return Response(render_template("desk/new_issue.html", dates=dates, last=last), status)
+    bones = next_issue(_publication_zone(), now=now())
+    html = render_template(
+        "desk/new_issue.html",
+        dates=dates,
+        publications_time=publications_time(bones.deadline_at, dates.deadline),
+        last=bones.last,
+    )
+    return Response(html, status)
 
 
 def _plan_page(
@@ -158,6 +164,7 @@ def _plan_page(
         "desk/plan.html",
         issue=issue,
         dates=dates,
+        publications_time=publications_time(issue.deadline_at, dates.deadline),
         sections=_sections(issue),
         writers=writers,
         seen=seen,

@@ -13,7 +13,7 @@ from newsletter.delivery.local_time import BadTime
 from newsletter.delivery.schedule import NotAsApproved
 from newsletter.delivery.start import send_now
 from newsletter.desk import checks, overview
-from newsletter.desk.clock import as_typed, typed_time
+from newsletter.desk.clock import as_typed, publications_time, typed_time
 from newsletter.desk.door import current_editor, may_send, pages
 from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
 from newsletter.desk.places import names_of
@@ -96,6 +96,7 @@ def _seen() -> str:
 def _send_page(issue: Issue, *, at: str | None = None, **mistakes: object) -> str:
     readers, editor = audience(issue, now=now()), current_editor()
     found = checks.check(issue, readers, now=now())
+    at = as_typed(issue.scheduled_at) if at is None else at
     return render_template(
         "desk/send.html",
         issue=issue,
@@ -106,6 +107,7 @@ def _send_page(issue: Issue, *, at: str | None = None, **mistakes: object) -> st
         in_words=overview.choice_in_words,
         sender=sender(),
         is_late=schedules.is_late(issue, now=now()),
-        at=as_typed(issue.scheduled_at) if at is None else at,
+        at=at,
+        publications_time=publications_time(issue.scheduled_at, at),
         **mistakes,
     )

@@ -18,7 +18,8 @@ from newsletter.pages import settings
 @pages.get("/")
 def week() -> str:
     """The issue in work, or how to start one; and what became of the last one."""
-    at, zone = now(), ZoneInfo(settings().time_zone)
+    at = now()
+    zone = ZoneInfo(settings().time_zone)  # which week it is, is the same for all
     week = this_week(at.astimezone(zone).date())
     issue = week.in_work[0] if week.in_work else None
     parts = overview.section_parts(issue, current_editor()) if issue else []

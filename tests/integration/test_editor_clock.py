@@ -100,6 +100,21 @@ def test_a_zone_that_does_not_exist_is_refused_and_stays_as_it_was_typed(app, zo
     assert db.session.scalars(select(Editor.time_zone)).one() is None
 
 
+def test_a_language_that_was_chosen_beside_a_wrong_zone_stays_chosen(app):
+    refused = choose(at_the_desk(app), language="ar", time_zone="Atlantis/Town")
+    assert '<option value="ar" lang="ar" selected>' in refused.text
+
+
+def test_who_has_another_clock_sees_the_publications_beside_it(app, approved):
+    anna = at_the_desk(app)
+    assert "publication's clock" not in unescape(anna.get(SEND).text)
+    choose(anna, time_zone="Asia/Kathmandu")
+
+    plan = unescape(anna.get("/desk/issues/87/plan").text)
+    assert "By the publication's clock: 24 July 2036, 12:00 UTC." in plan
+    assert "By the publication's clock it is" in unescape(anna.get(SEND).text)
+
+
 def test_a_language_that_is_not_offered_is_the_publications(app):
     anna = at_the_desk(app)
     choose(anna, language="tlh")
