@@ -158,8 +158,9 @@ def _sections_of(editor: Editor, issue: Issue) -> set[str] | None:
 
 def _untried(issue: Issue, *, now: datetime) -> Iterator[Finding]:
     """Addresses of which nobody knows where they lead: silence about them would say too much."""
-    found = tried(issue, now=now)
-    if unknown := found.links - found.known:
+    links = link_checks.links_of(issue)
+    known = link_checks.verdicts(links, now=now).values()
+    if unknown := len(links) - sum(row.fault != WAITING for row in known):
         yield Finding(
             "untried",
             translatable(
@@ -168,7 +169,7 @@ def _untried(issue: Issue, *, now: datetime) -> Iterator[Finding]:
             ),
             translatable("Let our server try them: it takes seconds."),
             Place(Part.LINKS),
-            {"unknown": unknown, "links": found.links},
+            {"unknown": unknown, "links": len(links)},
         )
 
 

@@ -38,6 +38,6 @@ def publications_time(at: datetime | None, typed: str) -> str | None:
     if at and typed == as_typed(at):
         sentence = gettext("By the publication's clock: %(time)s.", time=moment(at, there))
     else:
-        at = now()
-        sentence = gettext("By the publication's clock it is %(time)s now.", time=moment(at, there))
+        time = moment(now(), there)
+        sentence = gettext("By the publication's clock it is %(time)s now.", time=time)
     return str(sentence)

@@ -68,7 +68,7 @@ def _issue_id(typed: str) -> int | None:
 
 
 def _whole_day(typed: str) -> tuple[datetime, datetime] | None:
-    """A day of the reader's own zone, from its first moment to the next day's."""
+    """A day by the clock of whoever looks, from its first moment to the next day's."""
     try:
         day = date.fromisoformat(typed)
         first, last = (

@@ -132,12 +132,12 @@ def in_words(left: timedelta) -> str:
 
 
 def offered_languages() -> list[str]:
-    """All languages, that of the page first."""
+    """All languages, that of the publication first."""
     return _publications_first(LANGUAGES)
 
 
 def languages_of(issue: Issue) -> list[str]:
-    """The languages an issue has editions in, that of the page first."""
+    """The languages an issue has editions in, that of the publication first."""
     return _publications_first(issue.languages)
 
 
@@ -189,7 +189,7 @@ def _row(issue: Issue, sent: int, total: int) -> IssueRow:
 
 
 def _publications_first(languages: Iterable[str]) -> list[str]:
-    """That of the publication before others, whichever the desk is in."""
+    """In one order for all, whichever language they have the desk in."""
     return sorted(languages, key=lambda language: language != settings().default_language)
 
 

@@ -178,6 +178,8 @@ def test_who_finds_a_browser_left_logged_in_cannot_make_the_account_theirs(app):
     ]
     assert [answer.status_code for answer in refused] == [400, 400]
     assert "not your password" in refused[0].text
+    assert re.search(r'id="old"[^>]*aria-invalid="true"', refused[0].text)
+    assert not re.search(r'id="code"[^>]*aria-invalid', refused[0].text), "the code was right"
     assert browser(app).log_in().headers["Location"] == "/desk/"
 
     done = anna.send_form(path, {"code": TOTP(secret).now(), "old": PASSWORD}, page=path)
