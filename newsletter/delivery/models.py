@@ -206,4 +206,5 @@ class ReportLine(Base):
     skipped: Mapped[int]
     in_doubt: Mapped[int]
     bounced: Mapped[int]
+    complained: Mapped[int]
     unsubscribed: Mapped[int]

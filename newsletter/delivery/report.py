@@ -16,11 +16,17 @@ from newsletter.database import db, execute, is_sqlite
 from newsletter.delivery.models import Delivery, DeliveryState, ReportLine
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Edition, Issue
-from newsletter.subscribers.models import Bounce, ConsentEvent, ConsentKind, Subscriber
+from newsletter.subscribers.models import (
+    Bounce,
+    ConsentEvent,
+    ConsentKind,
+    Subscriber,
+    SuppressionReason,
+)
 
 COUNTED = (
     *(DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.SKIPPED, DeliveryState.IN_DOUBT),
-    *("bounced", "unsubscribed"),
+    *("bounced", "complained", "unsubscribed"),
 )
 TOP_DOMAINS = 20
 FEWEST = 5  # readers: a domain with fewer would tell of persons
@@ -30,6 +36,11 @@ AGAIN_AFTER = timedelta(days=1)
 SOONER_AFTER = timedelta(hours=1)  # when bounces came
 AT_ONCE = 5  # issues that one task counts
 DONE = (IssueState.SENT, IssueState.CANCELLED)
+LEFT = ConsentEvent.kind == ConsentKind.UNSUBSCRIBED
+COMPLAINED = and_(
+    ConsentEvent.kind == ConsentKind.SUPPRESSED,
+    ConsentEvent.reason == SuppressionReason.COMPLAINT,
+)
 
 
 class Dimension(StrEnum):
@@ -88,7 +99,12 @@ def count_lines(issue_id: int) -> Lines:
         _add(lines, names[edition_id], state, number)
     for domain, state, number in db.session.execute(_by_domain(issue_id)):
         by_domain[domain][state] += number
-    for what, query in (("bounced", _bounced(issue_id)), ("unsubscribed", _left(issue_id))):
+    later = {
+        "bounced": _bounced(issue_id),
+        "complained": _by_event(issue_id, COMPLAINED),
+        "unsubscribed": _by_event(issue_id, LEFT),
+    }
+    for what, query in later.items():
         for edition_id, domain, number in db.session.execute(query):
             _add(lines, names[edition_id], what, number)
             by_domain[domain][what] += number
@@ -194,8 +210,8 @@ def _bounced(issue_id: int) -> Select[int, str, int]:
     )
 
 
-def _left(issue_id: int) -> Select[int, str, int]:
-    """Who left by a link in this issue."""
+def _by_event(issue_id: int, what: ColumnElement[bool]) -> Select[int, str, int]:
+    """Who left by a link in this issue, or called it spam."""
     domain = _domain()
     return (
         select(Delivery.edition_id, domain, func.count(Delivery.id.distinct()))
@@ -204,7 +220,7 @@ def _left(issue_id: int) -> Select[int, str, int]:
             and_(
                 ConsentEvent.issue_id == Delivery.issue_id,
                 ConsentEvent.subscriber_id == Delivery.subscriber_id,
-                ConsentEvent.kind == ConsentKind.UNSUBSCRIBED,
+                what,
             ),
         )
         .join(Subscriber, Subscriber.id == Delivery.subscriber_id)

@@ -35,6 +35,21 @@ def deliveries_of(subscriber_id: int) -> list[dict[str, Any]]:
     return [dict(row) for row in db.session.execute(query).mappings()]
 
 
+def last_issue_to(subscriber_id: int) -> Issue | None:
+    """The issue that a subscriber got last, or may have got."""
+    query = (
+        select(Issue)
+        .join(Delivery, Delivery.issue_id == Issue.id)
+        .where(
+            Delivery.subscriber_id == subscriber_id,
+            Delivery.state.in_([DeliveryState.SENT, DeliveryState.IN_DOUBT]),
+        )
+        .order_by(Delivery.settled_at.desc(), Issue.number.desc())
+        .limit(1)
+    )
+    return db.session.scalars(query).one_or_none()
+
+
 def blank_deliveries(subscriber_id: int, now: datetime) -> None:
     """Skip what still waits, and forget what mail servers said: they like to quote the address.
 

@@ -1,6 +1,6 @@
 """The checks of an issue: what is in the way, what to look at, and where links lead."""
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, jsonify, redirect, render_template, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
@@ -24,6 +24,14 @@ def checks(number: int) -> str:
         checked=everything.shown(found, issue, editor),
         tried=everything.tried(issue, now=now()),
     )
+
+
+@pages.get(ISSUE + "/checks/progress")
+def tried_now(number: int) -> Response:
+    """How far the trying of links has come, for a page that waits for its end."""
+    tried = everything.tried(find_issue(number), now=now())
+    said = gettext("%(known)s of %(links)s are tried …", known=tried.known, links=tried.links)
+    return jsonify(known=tried.known, waiting=tried.waiting, said=said)
 
 
 @pages.post(ISSUE + "/checks/links")

@@ -58,9 +58,9 @@ class Tried:
 
 def check(issue: Issue, audience: Audience, *, now: datetime) -> Preflight:
     """The preflight, and what only the desk looks at: the sender's domain and the readers."""
-    found = preflight.check(issue, now=now)
+    found, config = preflight.check(issue, now=now), settings()
     more = [
-        *sender_domain.findings(settings(), now=now),
+        *(() if config.is_trial else sender_domain.findings(config, now=now)),
         *_untried(issue, now=now),
         *_readers_far_off(issue, audience),
     ]

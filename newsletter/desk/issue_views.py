@@ -50,6 +50,7 @@ def issue_page(issue: Issue, **mistakes: bool) -> str:
         parts=parts,
         names=names_of(_who(issue, parts, lost)),
         offered=overview.offered_languages(),
+        written=overview.written_languages(issue),
         preflight=checked,
         next_step=next_step(issue, editor, parts, checked) if checked else None,
         lost=lost,

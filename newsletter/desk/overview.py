@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import defer, selectinload
 
 from newsletter.database import db
+from newsletter.delivery.fanout import Audience
 from newsletter.delivery.models import DeliveryState, Tally
 from newsletter.desk.assignments import writers_of
 from newsletter.desk.models import Editor
@@ -136,6 +137,17 @@ def offered_languages() -> list[str]:
     return _publications_first(LANGUAGES)
 
 
+def written_languages(issue: Issue) -> list[str]:
+    """The languages an issue says anything in, be it a subject or an article."""
+    return _publications_first({*issue.languages, *(a.language for a in issue.articles)})
+
+
+def announced(issue: Issue, audience: Audience) -> dict[str, Subject]:
+    """Subject and preheader as an inbox shows them, by the language of the readers."""
+    languages = _publications_first({*issue.languages, *audience.by_language})
+    return {tag: issue.subject(tag, settings().default_language) for tag in languages}
+
+
 def languages_of(issue: Issue) -> list[str]:
     """The languages an issue has editions in, that of the publication first."""
     return _publications_first(issue.languages)
@@ -190,7 +202,8 @@ def _row(issue: Issue, sent: int, total: int) -> IssueRow:
 
 def _publications_first(languages: Iterable[str]) -> list[str]:
     """In one order for all, whichever language they have the desk in."""
-    return sorted(languages, key=lambda language: language != settings().default_language)
+    default = settings().default_language
+    return sorted(languages, key=lambda language: (language != default, language))
 
 
 def _sums(issues: list[Issue]) -> dict[int, tuple[int, int]]:

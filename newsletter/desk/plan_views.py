@@ -1,29 +1,27 @@
 """Plan an issue at the desk: start the next one, set its date and deadline, say who writes what."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from babel.lists import format_list
 from flask import Response, flash, redirect, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import get_locale, gettext
 from werkzeug.wrappers import Response as AnyResponse
 
-from newsletter.audit import AuditEntry
 from newsletter.database import transaction
 from newsletter.delivery.local_time import BadTime
-from newsletter.desk.assignments import people, writers_of
+from newsletter.desk.assignments import people
 from newsletter.desk.clock import as_typed, publications_time, typed_time
 from newsletter.desk.door import current_editor, may_send, pages
 from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
-from newsletter.desk.places import names_of
-from newsletter.desk.planning import Plan, newest_act, plan_issue, start_next
+from newsletter.desk.planning import Plan, plan_issue, plan_of, planned_sections, start_next
 from newsletter.issues.front_matter import read_day
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue, Section
-from newsletter.issues.sections import sections_of, standing_sections
 from newsletter.issues.skeleton import NumberTaken, next_issue
-from newsletter.pages import settings
+from newsletter.pages import day, moment, page_language, settings
 
 THIS_CENTURY = "20"  # as a year begins; there are weeks before and after it
 LONGEST_ID = 9  # digits
@@ -102,42 +100,35 @@ def new_issue() -> AnyResponse:
 @may_send
 def plan(number: int) -> AnyResponse:
     """Set the date and the deadline of an issue, and who writes what."""
-    newest = newest_act(number)
     issue = find_issue(number)
     if request.method == "GET":
-        writers = {id_: {one.id for one in found} for id_, found in writers_of(issue.id).items()}
-        dates = Dates(str(number), issue.date.isoformat(), as_typed(issue.deadline_at))
-        return _plan_page(issue, dates, writers, seen=newest)
-    sections, dates = _sections(issue), Dates.typed()
-    writers = {section.id: _typed_writers(section) for section in sections}
-    seen = _number(request.form.get("seen", ""))
-    day, deadline_at = dates.read_day(), dates.read_deadline(issue.deadline_at)
+        standing = plan_of(issue)
+        dates = Dates(str(number), standing.date.isoformat(), as_typed(standing.deadline_at))
+        return _plan_page(issue, dates, standing.writers, seen=standing.version)
+    dates = Dates.typed()
+    writers = {section.id: _typed_writers(section) for section in planned_sections(issue)}
+    seen = request.form.get("seen", "")
+    date_, deadline_at = dates.read_day(), dates.read_deadline(issue.deadline_at)
     if dates.errors:
         return _plan_page(issue, dates, writers, seen=seen)
-    plan = Plan(day, deadline_at, {id_: frozenset(ids) for id_, ids in writers.items()}, seen)
+    wanted, who = Plan(date_, deadline_at, writers), current_editor().address
     with transaction():
-        others = plan_issue(issue.id, plan, sections, who=current_editor().address, now=now())
-    if others:
-        return _plan_page(issue, dates, writers, seen=others[-1].id, others=others)
+        other = plan_issue(issue.id, wanted, seen=seen, who=who, now=now())
+    if other is not None:
+        return _plan_page(issue, dates, writers, seen=other.version, standing=other)
     flash(gettext("The plan is saved."))
     return redirect(url_for("desk.issue", number=number), 303)
 
 
-def _typed_writers(section: Section) -> set[int]:
+def _typed_writers(section: Section) -> frozenset[int]:
     ticked = request.form.getlist(WRITERS + section.slug)
-    return {_number(id_) for id_ in ticked}
+    return frozenset(_number(id_) for id_ in ticked)
 
 
 def _number(typed: str) -> int:
     """A number of ours that a form holds; 0, which is nobody's, for anything else."""
     is_ours = typed.isascii() and typed.isdecimal() and len(typed) <= LONGEST_ID
     return int(typed) if is_ours else 0
-
-
-def _sections(issue: Issue) -> list[Section]:
-    """Today's sections and those the issue says something in, in their order."""
-    found = {section.id: section for section in [*standing_sections(), *sections_of(issue)]}
-    return sorted(found.values(), key=lambda section: section.position)
 
 
 def _new_page(dates: Dates, status: int) -> Response:
@@ -154,27 +145,46 @@ def _new_page(dates: Dates, status: int) -> Response:
 def _plan_page(
     issue: Issue,
     dates: Dates,
-    writers: Mapping[int, set[int]],
+    writers: Mapping[int, frozenset[int]],
     *,
-    seen: int,
-    others: Sequence[AuditEntry] = (),
+    seen: str,
+    standing: Plan | None = None,
 ) -> Response:
-    """The form; with what is wrong, or what `others` did since it was opened."""
+    """The form; with what is wrong, or the plan that is `standing` since it was opened."""
     html = render_template(
         "desk/plan.html",
         issue=issue,
         dates=dates,
         publications_time=publications_time(issue.deadline_at, dates.deadline),
-        sections=_sections(issue),
+        sections=planned_sections(issue),
         writers=writers,
         seen=seen,
-        others=others,
-        names=names_of(act.who for act in others),
+        stands=dict(_stands_otherwise(issue, standing, dates, writers)) if standing else {},
         people=people(),
         is_open=issue.state is IssueState.DRAFT,
         field=WRITERS,
     )
-    return Response(html, 409 if others else 400 if dates.errors else 200)
+    return Response(html, 409 if standing else 400 if dates.errors else 200)
+
+
+def _stands_otherwise(
+    issue: Issue, standing: Plan, dates: Dates, writers: Mapping[int, frozenset[int]]
+) -> Iterator[tuple[str, str]]:
+    """What stands and is not what was typed, each with its name, in words."""
+    if standing.date.isoformat() != dates.day:
+        yield gettext("Date of the issue"), day(standing.date)
+    if as_typed(standing.deadline_at) != dates.deadline:
+        at = standing.deadline_at
+        yield gettext("Deadline"), moment(at) if at else gettext("none")
+    nobody = frozenset[int]()
+    for section in planned_sections(issue):
+        ids = standing.writers.get(section.id, nobody)
+        if ids != writers.get(section.id, nobody):
+            names = [person.called for person in people() if person.id in ids]
+            words = (
+                format_list(names, locale=get_locale() or "en") if names else gettext("Nobody yet")
+            )
+            yield section.title(page_language()), words
 
 
 def _publication_zone() -> ZoneInfo:

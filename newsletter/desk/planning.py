@@ -1,50 +1,44 @@
 """Plan an issue: its date, its deadline, and who writes what.
 
-Whoever saves a plan says which act about it was the newest when they opened it, so that nobody
-undoes what they have not seen. Each change of a plan is a line in the log.
+Whoever saves a plan says which one stood when they opened it, so that nobody undoes what they have
+not seen. Each change of a plan is a line in the log.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from hashlib import sha256
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import select
 
 from newsletter import audit
-from newsletter.audit import AuditEntry
 from newsletter.database import db
 from newsletter.desk.assignments import assign, hand_on, people, writers_of
 from newsletter.desk.models import Editor
 from newsletter.issues.changes import DATED, FrozenIssue, begin_change, lock_issue
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue, Section
+from newsletter.issues.sections import sections_of, standing_sections
 from newsletter.issues.skeleton import start_issue
 
 DEADLINE = "Set the deadline to {} UTC."
 NO_DEADLINE = "Took the deadline away."
 WRITTEN = "{} is written by {}."
-ABOUT_THE_PLAN = and_(
-    AuditEntry.what.not_like("Changed (%"),  # a subject may hold any words
-    or_(
-        *(
-            AuditEntry.what.like(said.format("%", "%"))
-            for said in (DATED, DEADLINE, NO_DEADLINE, WRITTEN)
-        )
-    ),
-)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What was decided; `writers` says by section whose ids.
-
-    `seen` is the number of the newest act about the plan that whoever decided knew of.
-    """
+    """When an issue appears, when it has to be written, and by section the ids of who writes."""
 
     date: date
     deadline_at: datetime | None
     writers: Mapping[int, frozenset[int]]
-    seen: int
+
+    @property
+    def version(self) -> str:
+        """The same for the same plan alone; 64 hexadecimal digits."""
+        writers = sorted((section, sorted(ids)) for section, ids in self.writers.items() if ids)
+        return sha256(repr((self.date, self.deadline_at, writers)).encode()).hexdigest()
 
 
 def start_next(
@@ -61,35 +55,39 @@ def start_next(
     return issue
 
 
-def newest_act(number: int) -> int:
-    """The number of the last act about the plan of an issue in the log; 0 if there is none.
-
-    Asked for before the plan itself, it stands for nothing newer than what is shown.
-    """
-    of_issue = select(Issue.id).where(Issue.number == number).scalar_subquery()
-    newest = select(func.max(AuditEntry.id)).where(AuditEntry.issue_id == of_issue, ABOUT_THE_PLAN)
-    return db.session.scalar(newest) or 0
+def planned_sections(issue: Issue) -> list[Section]:
+    """Today's sections and those the issue says something in, in their order."""
+    found = {section.id: section for section in [*standing_sections(), *sections_of(issue)]}
+    return sorted(found.values(), key=lambda section: section.position)
 
 
-def plan_issue(
-    issue_id: int, plan: Plan, sections: list[Section], *, who: str, now: datetime
-) -> Sequence[AuditEntry]:
+def plan_of(issue: Issue) -> Plan:
+    """The plan as it stands."""
+    writers = {
+        section_id: frozenset(editor.id for editor in editors)
+        for section_id, editors in writers_of(issue.id).items()
+    }
+    return Plan(issue.date, issue.deadline_at, writers)
+
+
+def plan_issue(issue_id: int, plan: Plan, *, seen: str, who: str, now: datetime) -> Plan | None:
     """Settle what was decided about a draft, a line in the log for each thing that is new.
 
-    If somebody planned otherwise since what was seen, nothing is changed, and what they did is
-    given back. Readers see the date, so another one takes the approval back; a deadline and a name
-    do not. Raises `FrozenIssue`.
+    `seen` is the version of the plan that whoever decided knew of. If another one stands by now,
+    nothing is changed and that one is given back, unless it is what was decided anyway. Readers
+    see the date, so another one takes the approval back; a deadline and a name do not. Raises
+    `FrozenIssue`.
     """
     issue = lock_issue(issue_id)
     if issue.state is not IssueState.DRAFT:
         raise FrozenIssue(issue.number, issue.state)
-    known = {editor.id: editor for editor in people()}
-    writers = _new_writers(issue_id, plan.writers, sections, frozenset(known))
-    is_as_it_stands = (plan.date, plan.deadline_at) == (issue.date, issue.deadline_at)
+    standing, known = plan_of(issue), {editor.id: editor for editor in people()}
+    writers = _new_writers(standing, plan, planned_sections(issue), frozenset(known))
+    is_as_it_stands = (plan.date, plan.deadline_at) == (standing.date, standing.deadline_at)
     if is_as_it_stands and not writers:
-        return []
-    if others := _acts_since(issue_id, plan.seen):
-        return others
+        return None
+    if seen != standing.version:
+        return standing
     said = []
     if plan.date != issue.date:
         begin_change(issue_id, now=now).date = plan.date
@@ -102,30 +100,17 @@ def plan_issue(
         said.append(WRITTEN.format(section.title("en"), _names(known, chosen)))
     for what in said:
         audit.note(who, what, now=now, issue_id=issue_id)
-    return []
-
-
-def _acts_since(issue_id: int, seen: int) -> Sequence[AuditEntry]:
-    """What was done about the plan after an act, the first act first."""
-    newer = select(AuditEntry).where(
-        AuditEntry.issue_id == issue_id, AuditEntry.id > seen, ABOUT_THE_PLAN
-    )
-    return db.session.scalars(newer.order_by(AuditEntry.id)).all()
+    return None
 
 
 def _new_writers(
-    issue_id: int,
-    wanted: Mapping[int, frozenset[int]],
-    sections: list[Section],
-    known: frozenset[int],
+    standing: Plan, wanted: Plan, sections: list[Section], known: frozenset[int]
 ) -> list[tuple[Section, frozenset[int]]]:
     """The sections that are to have other writers than now, with who they are."""
-    now = writers_of(issue_id)
-    chosen = [(section, wanted.get(section.id, frozenset()) & known) for section in sections]
+    nobody = frozenset[int]()
+    chosen = [(section, wanted.writers.get(section.id, nobody) & known) for section in sections]
     return [
-        (section, ids)
-        for section, ids in chosen
-        if ids != {editor.id for editor in now.get(section.id, [])}
+        (section, ids) for section, ids in chosen if ids != standing.writers.get(section.id, nobody)
     ]
 
 

@@ -14,12 +14,12 @@ from sqlalchemy.orm import aliased, selectinload
 from newsletter.database import db
 from newsletter.delivery.answers import without_readers
 from newsletter.delivery.models import DeliveryState, ReportLine, Tally
-from newsletter.delivery.report import Dimension
+from newsletter.delivery.report import COMPLAINED, LEFT, Dimension
 from newsletter.desk.charts import per_thousand
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue
 from newsletter.subscribers.leaving_views import REASONS
-from newsletter.subscribers.models import ConsentEvent, ConsentKind, Suppression, SuppressionReason
+from newsletter.subscribers.models import ConsentEvent
 
 BESIDE = 12  # issues in a chart
 MOST_WORDS = 100  # of readers, shown at a time
@@ -83,8 +83,6 @@ def outcomes(*, until: int | None = None, most: int = BESIDE) -> list[Outcome]:
 
     None if that one did not go out.
     """
-    issues = list(_issues(until, most))
-    complained = _complaints(issues[-1][0].sending_started_at) if issues else Counter()
     return [
         Outcome(
             issue=issue,
@@ -92,11 +90,11 @@ def outcomes(*, until: int | None = None, most: int = BESIDE) -> list[Outcome]:
                 state: int(count or 0) for state, count in zip(DeliveryState, sums, strict=True)
             },
             unsubscribed=unsubscribed,
-            complaints=complained[issue.sending_started_at],
+            complaints=complaints,
             bounced=bounced,
             counted_at=counted_at,
         )
-        for issue, bounced, counted_at, unsubscribed, *sums in issues
+        for issue, bounced, counted_at, unsubscribed, complaints, *sums in _issues(until, most)
     ]
 
 
@@ -110,7 +108,7 @@ def reasons(issue_id: int) -> Reasons:
     """Why readers left by a link in this issue, as far as they said."""
     rows = db.session.execute(
         select(ConsentEvent.reason, func.count())
-        .where(ConsentEvent.issue_id == issue_id, ConsentEvent.kind == ConsentKind.UNSUBSCRIBED)
+        .where(ConsentEvent.issue_id == issue_id, LEFT)
         .group_by(ConsentEvent.reason)
         .order_by(ConsentEvent.reason)
     )
@@ -139,8 +137,9 @@ def _issues(until: int | None, most: int) -> Iterable[Row[*tuple[Any, ...]]]:
     whole: ColumnElement[bool] = and_(
         ReportLine.issue_id == Issue.id, ReportLine.dimension == Dimension.ALL
     )
-    left = select(func.count()).where(
-        ConsentEvent.issue_id == Issue.id, ConsentEvent.kind == ConsentKind.UNSUBSCRIBED
+    left, complained = (
+        select(func.count()).where(ConsentEvent.issue_id == Issue.id, what)
+        for what in (LEFT, COMPLAINED)
     )
     query = (
         select(
@@ -148,6 +147,7 @@ def _issues(until: int | None, most: int) -> Iterable[Row[*tuple[Any, ...]]]:
             ReportLine.bounced,
             ReportLine.counted_at,
             left.scalar_subquery(),
+            complained.scalar_subquery(),
             *(sums.c[state.value] for state in DeliveryState),
         )
         .outerjoin(sums, sums.c.issue_id == Issue.id)
@@ -162,18 +162,3 @@ def _issues(until: int | None, most: int) -> Iterable[Row[*tuple[Any, ...]]]:
         began = select(of_it.sending_started_at).where(of_it.number == until).scalar_subquery()
         query = query.where(Issue.sending_started_at <= began)
     return db.session.execute(query).all()
-
-
-def _complaints(since: datetime | None) -> Counter[datetime | None]:
-    """Complaints by when the last issue before them began: they need not say which mail it was."""
-    began_before = (
-        select(func.max(Issue.sending_started_at))
-        .where(Issue.sending_started_at <= Suppression.suppressed_at)
-        .scalar_subquery()
-    )
-    rows = db.session.scalars(
-        select(began_before).where(
-            Suppression.reason == SuppressionReason.COMPLAINT, Suppression.suppressed_at >= since
-        )
-    )
-    return Counter(rows)

@@ -12,7 +12,7 @@ from enum import StrEnum
 import dns.exception
 import dns.resolver
 
-from newsletter.issues.findings import Finding
+from newsletter.issues.findings import Finding, Part, Place
 from newsletter.issues.link_checks import FINE, WAITING, verdicts
 from newsletter.locales import translatable
 from newsletter.settings import Settings
@@ -53,6 +53,10 @@ WORDS = {
     ),
 }
 SILENT = translatable("The name servers of %(domain)s did not answer when asked for %(record)s.")
+UNSEEN = translatable(
+    "Nobody has looked up this week whether %(domains)s may send mail (SPF, DKIM, DMARC)."
+)
+LOOK_IT_UP = translatable("Let our server look it up: it takes seconds.")
 REMEDY = translatable(
     "Whoever runs the service sets it right in DNS; until then more mails end among spam."
 )
@@ -79,14 +83,20 @@ def try_record(key: str, resolver: dns.resolver.Resolver) -> str:
 
 
 def findings(config: Settings, *, now: datetime) -> Iterator[Finding]:
-    """What was found wrong when it was last looked up, as far as that still holds."""
+    """What was found wrong when it was last looked up, or that nobody knows any more."""
     known = verdicts(records(config), now=now)
+    unseen = set()
     for record, domain in _domains(config).items():
         row = known.get(f"{PREFIX}{record}:{domain}")
-        if row is not None and row.fault not in {FINE, WAITING}:
+        if row is None or row.fault == WAITING:
+            unseen.add(domain)
+        elif row.fault != FINE:
             words = WORDS.get((record, Flaw(row.fault)), SILENT)
             facts = {"domain": domain, "record": record.upper()}
             yield Finding(f"sender-{record}", words, REMEDY, facts=facts)
+    if unseen:
+        facts = {"domains": ", ".join(sorted(unseen))}
+        yield Finding("sender-unseen", UNSEEN, LOOK_IT_UP, Place(Part.LINKS), facts)
 
 
 def _domains(config: Settings) -> dict[Record, str]:

@@ -100,7 +100,7 @@ def _send_page(issue: Issue, *, at: str | None = None, **mistakes: object) -> st
     return render_template(
         "desk/send.html",
         issue=issue,
-        subjects=[issue.subject(tag, tag) for tag in overview.languages_of(issue)],
+        announced=overview.announced(issue, readers),
         audience=readers,
         checked=checks.shown(found, issue, editor),
         names=names_of([issue.approved_by]),

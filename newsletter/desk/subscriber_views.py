@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from newsletter import audit
 from newsletter.background import hint
 from newsletter.database import db, transaction
-from newsletter.delivery.traces import deliveries_of
+from newsletter.delivery.traces import deliveries_of, last_issue_to
 from newsletter.desk.door import current_editor, for_admins, pages
 from newsletter.desk.lookup import now
 from newsletter.mail.addresses import BadAddress, parse_address
@@ -101,6 +101,27 @@ def unsubscribe_reader(subscriber_id: int) -> AnyResponse:
         _note(f"Unsubscribed reader {found.id}.")
     hint("delivery.send_notices")
     flash(gettext("They have left, and no issue goes to them."))
+    return _to(found.id)
+
+
+@pages.post(ONE + "/complaint")
+@for_admins
+def note_complaint(subscriber_id: int) -> AnyResponse:
+    """Write down that somebody called a mail spam; it counts for the issue they got last."""
+    found = _find(subscriber_id)
+    if found.address_key is None:  # erased meanwhile
+        return _to(found.id)
+    issue = last_issue_to(found.id)
+    with transaction():
+        suppress(
+            found.address_key,
+            SuppressionReason.COMPLAINT,
+            source=SOURCE,
+            issue_id=issue.id if issue else None,
+            now=now(),
+        )
+        _note(f"Noted a complaint of reader {found.id}.")
+    flash(gettext("The complaint is noted. No mail goes to this address any more."))
     return _to(found.id)
 
 

@@ -168,7 +168,7 @@ class ConsentEvent(Base):
     """One dated step of a subscriber's consent, with the words shown; only ever added to.
 
     `source` says where it happened (`form:/subscribe`, `api`, `import:members.csv`, `one-click`);
-    `issue_id` is the issue whose mail an unsubscribe came from.
+    `issue_id` is the issue whose mail an unsubscribe or a complaint was about.
     """
 
     __tablename__ = "consent_event"

@@ -21,8 +21,18 @@ FOR_GOOD = frozenset(
 """Reasons that stop confirmations too; after a hard bounce or an erasure people may come back."""
 
 
-def suppress(address_key: str, reason: SuppressionReason, *, source: str, now: datetime) -> None:
-    """Let no issue go to an address any more; a reason for good is never weakened by a bounce."""
+def suppress(
+    address_key: str,
+    reason: SuppressionReason,
+    *,
+    source: str,
+    issue_id: int | None = None,
+    now: datetime,
+) -> None:
+    """Let no issue go to an address any more; a reason for good is never weakened by a bounce.
+
+    `issue_id` is the issue whose mail was the occasion, if one was.
+    """
     subscriber = hold_address(address_key)  # first, as whoever confirms does
     if reason_of(address_key) in {reason, *FOR_GOOD}:
         return
@@ -37,6 +47,7 @@ def suppress(address_key: str, reason: SuppressionReason, *, source: str, now: d
             at=now,
             source=source,
             reason=reason,
+            issue_id=issue_id,
         )
     )
 

@@ -13,6 +13,7 @@ from newsletter.database import db, transaction
 from newsletter.delivery import steering
 from newsletter.delivery.fanout import start_sending
 from newsletter.delivery.models import Delivery, DeliveryState
+from newsletter.issues import link_checks
 from newsletter.issues.models import Issue
 from newsletter.settings import load_settings
 from tests.desk import piece
@@ -56,9 +57,17 @@ def editor(page, site, password):
 
 
 @pytest.fixture
-def pause_halfway(service):
-    """Start an issue of which one failed and three are in doubt, and which paused by itself."""
+def app(service):
+    """The application of the running service, to do by hand what happens rarely."""
     app = create_app(load_settings(_env_file=None, instance_path=service.instance))
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def pause_halfway(app):
+    """Start an issue of which one failed and three are in doubt, and which paused by itself."""
 
     def act(number):
         now = datetime.now(UTC)
@@ -76,9 +85,7 @@ def pause_halfway(service):
                 steering.move(issue.id, DeliveryState.QUEUED, state, which, **tried, **more)
             steering.pause(issue.id, who=audit.POLICY, because=BLOCKED, now=now)
 
-    yield act
-    with app.app_context():
-        db.engine.dispose()
+    return act
 
 
 def look_at(page, name, screenshots):
@@ -137,6 +144,32 @@ def test_the_whole_way_of_an_editor(page, site, password, number, screenshots):
     page.get_by_role("button", name="Log out").click()
     page.goto(f"{site}/desk/")
     assert "/desk/login" in page.url
+
+
+def test_a_page_that_waits_for_links_shows_by_itself_what_was_found(editor, site, app, number):
+    page = editor
+    number += 2
+    dead = "https://dead.example/"
+    text = issue_file({"ISIS in Action": f"See [there]({dead})."}, number=number)
+    page.goto(f"{site}/desk/upload")
+    page.get_by_label("Issue file").set_input_files(
+        {"name": "week.md", "mimeType": "text/markdown", "buffer": text}
+    )
+    page.get_by_role("button", name="Upload").click()
+    with app.app_context(), transaction():
+        link_checks.ask([dead], now=datetime.now(UTC))  # no worker is told
+    page.goto(f"{site}/desk/issues/{number}/checks")
+    expect(page.locator("#links [role=status]")).to_have_text("0 of 1 are tried …")
+    page.locator("#found a").first.focus()
+    page.evaluate("window.isTheSame = true")
+
+    with app.app_context(), transaction():
+        link_checks.record(dead, "404", now=datetime.now(UTC))
+
+    expect(page.locator("#found")).to_contain_text(f"the site says 404): {dead}")
+    expect(page.locator("#links [role=status]")).to_contain_text("All were tried")
+    assert page.evaluate("window.isTheSame")
+    assert page.evaluate("document.activeElement.matches('#found a')")
 
 
 def test_an_editor_steers_an_issue(editor, site, number, pause_halfway, screenshots):

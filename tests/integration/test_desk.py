@@ -210,6 +210,16 @@ def test_an_issue_can_be_taken_away_as_the_files_it_could_be_uploaded_from(app):
     assert all(anna.get(link).status_code == 200 for link in links)
 
 
+def test_a_language_in_which_only_an_article_is_written_can_be_taken_away_too(app):
+    with transaction():
+        issue = make_issue(languages=("en", "ar"))
+        db.session.delete(issue.subject("ar", "en"))
+    anna = at_the_desk(app)
+
+    assert "/desk/issues/87/export/ar.md" in anna.get("/desk/issues/87").text
+    assert 'subject: ""' in anna.get("/desk/issues/87/export/ar.md").text
+
+
 def test_an_issue_that_cannot_be_sent_says_why_and_offers_no_send(app):
     with transaction():
         make_issue(sections=())

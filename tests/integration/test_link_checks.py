@@ -260,9 +260,14 @@ def test_the_senders_domain_is_looked_up(key, zone, flaw):
 
 def test_what_is_wrong_with_the_senders_domain_is_said(app):
     config = settings()
+    unseen = (
+        "Nobody has looked up this week whether newsletter.example may send mail"
+        " (SPF, DKIM, DMARC)."
+    )
+    assert [str(finding) for finding in sender_domain.findings(config, now=NOW)] == [unseen]
     with transaction():
         link_checks.ask(sender_domain.records(config), now=NOW)
-    assert list(sender_domain.findings(config, now=NOW)) == []
+    assert [str(finding) for finding in sender_domain.findings(config, now=NOW)] == [unseen]
     with transaction():
         for key in sender_domain.records(config):
             link_checks.record(key, Flaw.MISSING, now=NOW)
@@ -272,6 +277,23 @@ def test_what_is_wrong_with_the_senders_domain_is_said(app):
         "newsletter.example has no DKIM key.",
         "newsletter.example has no DMARC record.",
     ]
+
+
+def test_a_page_that_waits_is_told_how_far_it_is_until_all_was_tried(app, site, fetcher):
+    issue = issue_with(f"See [a](http://site.example:{site.port}/) and [b](http://gone.example/).")
+    anna = at_the_desk(app)
+    anna.send_form(f"{CHECKS}/links", page=CHECKS)
+    progress = f'data-progress="{CHECKS}/progress"'
+
+    assert progress in anna.get(CHECKS).text
+    told = anna.get(f"{CHECKS}/progress").json
+    assert (told["known"], told["waiting"]) == (0, len(link_checks.links_of(issue)))
+    assert "0 of 2 are tried" in told["said"]
+
+    assert not try_waiting(fetcher, clock=lambda: datetime.now(UTC))
+
+    told = anna.get(f"{CHECKS}/progress").json
+    assert (told["known"], told["waiting"]) == (2, 0)
 
 
 def test_what_nobody_has_tried_is_said_where_it_is_sent_until_it_was_tried(app, site, fetcher):

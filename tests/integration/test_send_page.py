@@ -50,6 +50,20 @@ def filled_in(editor, **changes):
     return hidden | {"number": "87"} | changes
 
 
+def test_every_language_among_the_readers_shows_what_their_inbox_will(app, readers):
+    with transaction():
+        make_subscriber(language="ar")
+        issue = db.session.scalars(select(Issue)).one()
+        db.session.delete(issue.subject("ar", "en"))
+        english = issue.subject("en", "en").subject
+
+    page = at_the_desk(app).get(SEND).text
+    shown = page[page.index('id="inbox"') : page.index('id="who"')]
+
+    assert re.findall(r'<h3 class="label">(.*?)</h3>', shown) == ["English", "Arabic"]
+    assert words(shown).count(english) == 2
+
+
 def press(editor, form=None, **changes):
     return editor.post(SEND, data=form or filled_in(editor, **changes))
 
