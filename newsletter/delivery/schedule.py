@@ -95,8 +95,14 @@ def late_before(now: datetime) -> datetime:
     return now - timedelta(minutes=settings().late_after_minutes)
 
 
+def as_it_stands(issue: Issue) -> str:
+    """What whoever sends an issue has to have seen: its last change, and the time set for it."""
+    times = [issue.revised_at, issue.scheduled_at]
+    return " ".join(time.isoformat() for time in times if time)
+
+
 def check_as_approved(issue_id: int, seen: str) -> None:
-    """Raise `NotAsApproved` unless an editor approved what was `seen`, a `revised_at` in ISO 8601.
+    """Raise `NotAsApproved` unless an editor approved it, and it stands as it was `seen`.
 
     Whoever wants to change it waits until the transaction ends. An issue that is public already is
     left to the step that follows: it has a refusal of its own.
@@ -105,7 +111,7 @@ def check_as_approved(issue_id: int, seen: str) -> None:
     if issue.is_public:
         return
     is_approved = issue.approved_at is not None
-    if not is_approved or seen != issue.revised_at.isoformat():
+    if not is_approved or seen != as_it_stands(issue):
         raise NotAsApproved(issue.number, is_approved=is_approved)
 
 

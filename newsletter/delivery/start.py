@@ -32,8 +32,8 @@ def send_now(
 
     Of several who start the same issue at once one succeeds; the others get the same `WrongStep`
     as somebody who comes a minute later, or as the clock if the issue is no longer `scheduled_at`
-    the time that has come. With `seen` (its `revised_at` as it was shown, in ISO 8601) it must be
-    approved, and what was seen: else raises `NotAsApproved`. Raises `Blocked` by the preflight.
+    the time that has come. With `seen` (`schedule.as_it_stands` when it was shown) it must be
+    approved, and stand so: else raises `NotAsApproved`. Raises `Blocked` by the preflight.
     """
     issue = _start(issue_id, who, now, scheduled_at, seen)
     for _ in range(settings().senders_per_issue):

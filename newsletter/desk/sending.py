@@ -62,8 +62,9 @@ def schedule(number: int) -> AnyResponse:
             schedules.check_as_approved(issue.id, _seen())
             schedules.schedule(issue.id, at, who=current_editor().address, now=now())
     except NotAsApproved as error:
-        html = _send_page(find_issue(number), at=typed, is_revised=True)
-        return Response(html, error.status)
+        issue = find_issue(number)
+        if issue.scheduled_at != at:  # unless the button was pressed twice
+            return Response(_send_page(issue, at=typed, is_revised=True), error.status)
     except BadTime as error:
         return _once_more(issue, at=typed, time_error=gettext(error.flaw.value))
     flash(gettext("It goes out by itself at the time you chose. You may close this page."))
@@ -83,7 +84,7 @@ def unschedule(number: int) -> AnyResponse:
 
 def _once_more(issue: Issue, **mistakes: Any) -> Response:
     """The page again after a slip of the pen; what is sent from it is what it shows now."""
-    if _seen() != issue.revised_at.isoformat():
+    if _seen() != schedules.as_it_stands(issue):
         return Response(_send_page(issue, is_revised=True), 409)
     return Response(_send_page(issue, **mistakes), 400)
 
@@ -106,6 +107,7 @@ def _send_page(issue: Issue, *, at: str | None = None, **mistakes: object) -> st
         names=names_of([issue.approved_by]),
         in_words=overview.choice_in_words,
         sender=sender(),
+        seen=schedules.as_it_stands(issue),
         is_late=schedules.is_late(issue, now=now()),
         at=at,
         publications_time=publications_time(issue.scheduled_at, at),

@@ -359,7 +359,7 @@ def test_a_draft_that_was_changed_meanwhile_is_looked_at_before_a_time_is_set(ap
     refused = schedule(at_the_desk(app), tomorrow(), seen="2020-01-01T00:00:00+00:00")
 
     assert refused.status_code == 409
-    assert "The draft was changed since this page was opened" in refused.text
+    assert "The issue or its time was changed since this page was opened" in refused.text
     assert as_it_is(draft).state is IssueState.DRAFT
 
 

@@ -129,7 +129,7 @@ def test_a_slip_of_the_pen_does_not_lead_past_what_was_changed_meanwhile(app, re
     shown = anna.post(f"/desk/issues/87/{act}", data=slip)
 
     assert shown.status_code == 409
-    assert "The draft was changed since this page was opened." in words(shown.text)
+    assert "The issue or its time was changed since this page was opened." in words(shown.text)
     assert state() is IssueState.DRAFT
 
 
@@ -149,6 +149,34 @@ def test_pressing_again_or_going_back_sends_once_and_says_so(app, readers):
     assert "It was started already." in anna.get(again.headers["Location"]).text
     assert anna.get(SEND).headers["Location"] == "/desk/issues/87"
     assert deliveries() == 4
+
+
+def test_who_did_not_know_of_a_time_that_was_set_meanwhile_sends_nothing(app, readers):
+    anna, omar = (at_the_desk(app, address=f"{name}@example.org") for name in ("anna", "omar"))
+    form = filled_in(anna)
+    times = [
+        omar.post("/desk/issues/87/schedule", data=filled_in(omar, at="2099-11-24T06:30"))
+        for _ in range(2)
+    ]
+
+    refused = press(anna, form)
+
+    assert [answer.status_code for answer in times] == [303, 303]
+    assert refused.status_code == 409
+    assert "It goes out by itself at 24 November 2099, 06:30 UTC" in words(refused.text)
+    assert state() is IssueState.SCHEDULED
+    assert press(anna).status_code == 303
+    assert state() is IssueState.SENDING
+
+
+def test_pressing_twice_sets_the_time_once(app, readers):
+    anna = at_the_desk(app)
+    form = filled_in(anna, at="2099-11-24T06:30")
+
+    answers = [anna.post("/desk/issues/87/schedule", data=form) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert state() is IssueState.SCHEDULED
 
 
 def test_of_two_editors_who_press_at_once_one_sends_and_the_other_is_told(app, readers):
@@ -188,7 +216,7 @@ def test_a_draft_that_was_changed_meanwhile_is_looked_at_first(app):
     refused = press(anna, form)
 
     assert refused.status_code == 409
-    assert "The draft was changed since this page was opened" in refused.text
+    assert "The issue or its time was changed since this page was opened" in refused.text
     assert "What Omar wrote" in refused.text
     assert state() is IssueState.DRAFT
 
