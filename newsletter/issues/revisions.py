@@ -103,24 +103,30 @@ def write(
 def keep_aside(
     place: Place, words: Words, *, standing: int, who: str, now: datetime
 ) -> ArticleRevision:
-    """Keep a text that does not come to stand, because another does."""
+    """Keep a text that does not come to stand, because another does.
+
+    Of one person there may be several, from as many windows: one is written over only by a text
+    that holds all of it.
+    """
     is_same = and_(ArticleRevision.headline == words.headline, ArticleRevision.body == words.body)
     if kept := _newest(_is_at(place), is_same):
         return kept
     latest = _newest(_is_at(place))
-    if latest and latest.version != standing and _goes_on(latest, words, who, now):
+    if latest and latest.version != standing and _goes_on(latest, words, who, now, taking=0):
         return _write_over(latest, words, now)
     return _begin(place, words, latest, who, now)
 
 
-def _goes_on(latest: ArticleRevision, words: Words, who: str, now: datetime) -> bool:
-    """Whether somebody writes on at what they began, and takes away a few words at most."""
+def _goes_on(
+    latest: ArticleRevision, words: Words, who: str, now: datetime, *, taking: int = FEW_WORDS
+) -> bool:
+    """Whether somebody writes on at what they began, `taking` away so many characters at most."""
     return (
         latest.written_by == who
         and now - latest.begun_at < ONE_GO
         and not words.is_blank
-        and _taken(latest.body, words.body) <= FEW_WORDS
-        and _taken(latest.headline, words.headline) <= FEW_WORDS
+        and _taken(latest.body, words.body) <= taking
+        and _taken(latest.headline, words.headline) <= taking
     )
 
 

@@ -126,6 +126,17 @@ def test_a_text_that_was_kept_aside_once_is_not_kept_again(place):
     assert said(place).count("Bilal's words.") == 1
 
 
+def test_two_windows_of_one_person_are_two_texts_and_both_are_kept(place):
+    save(place, "Anna's words.", on=0)
+    windows = ["From the first window.", "From the other one."]
+
+    for text in windows:
+        save(place, text, on=0, who=BILAL)
+    save(place, f"{windows[1]} And more.", on=0, who=BILAL)  # written on, in the same window
+
+    assert said(place)[-2:] == [windows[0], f"{windows[1]} And more."]
+
+
 def test_who_decides_for_their_own_text_puts_it_over_the_other_which_is_kept(place):
     save(place, "Anna's words.", on=0)
     conflict = save(place, "Bilal's words.", on=0, who=BILAL)
@@ -311,10 +322,21 @@ def test_a_text_that_was_too_long_is_shown_on_the_version_that_it_was_written_on
     assert "data-autosave" not in refused.text  # what stands there is not what is stored
 
 
+def test_a_text_far_too_long_to_be_saved_is_given_back_whole(app, place):
+    long = "\u0643" * 400_000  # six bytes each in a form
+
+    refused = at_the_desk(app).send_form(
+        URL, {"headline": "H", "body": long, "based_on": 0}, page=URL
+    )
+
+    assert refused.status_code == 400
+    assert long in refused.text
+
+
 @pytest.mark.parametrize("has_session", [True, False])
 def test_a_form_that_nobody_can_read_is_answered_with_the_reason(app, place, has_session):
     visitor = at_the_desk(app) if has_session else browser(app)
-    form = {"csrf_token": "any", "body": "x" * (2 * 1024 * 1024 + 1), "based_on": "0"}
+    form = {"csrf_token": "any", "body": "x" * (8 * 1024 * 1024 + 1), "based_on": "0"}
 
     told, page = (visitor.post(URL, data=form, headers=who) for who in (SCRIPT, NO_SCRIPT))
 
