@@ -153,6 +153,13 @@ def _fingerprint(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
+def download(text: str, mimetype: str, filename: str) -> Response:
+    """A text to be kept as a file; its name is made by us, of letters that need no escape."""
+    response = Response(text, mimetype=mimetype)
+    response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
+    return response
+
+
 def day(given: date) -> str:
     """A date in words, in the language of the page or mail being made; no time zone moves it."""
     return str(format_date(date(given.year, given.month, given.day), DAY))

@@ -6,6 +6,7 @@ from newsletter.desk.door import pages
 from newsletter.desk.lookup import ISSUE, find_issue
 from newsletter.desk.places import find_language
 from newsletter.issues.editing import export_issue
+from newsletter.pages import download
 
 
 @pages.get(ISSUE + "/export/<language>.md")
@@ -13,8 +14,4 @@ def export(number: int, language: str) -> Response:
     """One language of an issue, as a text file."""
     issue = find_issue(number)
     text = export_issue(issue, find_language(language))
-    response = Response(text, mimetype="text/markdown")
-    response.headers["Content-Disposition"] = (
-        f'attachment; filename="issue-{issue.number}.{language}.md"'
-    )
-    return response
+    return download(text, "text/markdown", f"issue-{issue.number}.{language}.md")

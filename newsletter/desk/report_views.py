@@ -17,6 +17,7 @@ from newsletter.desk.report import outcomes, reasons, usual
 from newsletter.issues import choice as choices
 from newsletter.issues.models import Issue
 from newsletter.issues.sections import sections_of
+from newsletter.pages import download
 
 ISSUES_PER_PAGE = 30
 SHARES = ("sent", "skipped", "failed", "in_doubt")  # of a bar, in their order
@@ -59,10 +60,7 @@ def report_file(number: int) -> Response:
         abort(404)
     text = StringIO(newline="")
     csv.writer(text).writerows(_rows(issue))
-    answer = Response(text.getvalue(), mimetype="text/csv")
-    name = f"issue-{issue.number}-report.csv"
-    answer.headers.set("Content-Disposition", "attachment", filename=name)
-    return answer
+    return download(text.getvalue(), "text/csv", f"issue-{issue.number}-report.csv")
 
 
 @pages.get("/reports")

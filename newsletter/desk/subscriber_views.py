@@ -18,6 +18,7 @@ from newsletter.delivery.traces import deliveries_of, last_issue_to
 from newsletter.desk.door import current_editor, for_admins, pages
 from newsletter.desk.lookup import now
 from newsletter.mail.addresses import BadAddress, parse_address
+from newsletter.pages import download
 from newsletter.subscribers.counts import count_subscribers, growth
 from newsletter.subscribers.erasure import erase
 from newsletter.subscribers.import_file import BadImportFile, read_lines
@@ -149,7 +150,7 @@ def data_of_reader(subscriber_id: int) -> Response:
     with transaction():
         _note(f"Took out the data of reader {found.id}.")
     text = json.dumps(held, ensure_ascii=False, indent=2) + "\n"
-    return _file(text, "application/json", f"reader-{found.id}.json")
+    return download(text, "application/json", f"reader-{found.id}.json")
 
 
 @pages.post("/subscribers/export")
@@ -159,7 +160,7 @@ def export_readers() -> Response:
     with transaction():
         _note("Exported all readers.")
     lines = "".join(f"{line}\r\n" for line in export_subscribers())
-    return _file(lines, "text/csv", "subscribers.csv")
+    return download(lines, "text/csv", "subscribers.csv")
 
 
 @pages.post("/subscribers/import")
@@ -204,12 +205,6 @@ def _take(data: bytes, name: str) -> ImportReport:
             f"{report.known} known already, {len(report.refused)} refused."
         )
     return report
-
-
-def _file(text: str, kind: str, name: str) -> Response:
-    response = Response(text, mimetype=kind)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
 
 
 def _find(subscriber_id: int) -> Subscriber:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from newsletter import audit
 from newsletter.database import db
-from newsletter.issues.changes import begin_change
+from newsletter.issues.changes import begin_change, lock_issue
 from newsletter.issues.front_matter import LONGEST_TITLE
 from newsletter.issues.models import Issue, Subject
 from newsletter.issues.revisions import Words
@@ -59,7 +59,7 @@ def save_subject(
     for name, text in (("subject", lines.subject), ("preheader", lines.preheader)):
         if len(text) > LONGEST_TITLE:
             raise TooLong(f"The {name} has {len(text)} characters; at most {LONGEST_TITLE}.")
-    db.session.get_one(Issue, issue.id, with_for_update=True)
+    lock_issue(issue.id)
     standing, version = lines_of(issue, lines.language)
     if lines == standing:
         return Saved(version)

@@ -14,7 +14,7 @@ from newsletter import audit
 from newsletter.database import db
 from newsletter.errors import NewsletterError
 from newsletter.issues import markdown, revisions
-from newsletter.issues.changes import begin_change
+from newsletter.issues.changes import begin_change, lock_issue
 from newsletter.issues.front_matter import LONGEST_TITLE
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Article, ArticleRevision, Issue, Section
@@ -156,7 +156,7 @@ def complaint(words: Words) -> str:
 
 def _lock(place: Place) -> Standing:
     """What stands there, and nobody changes it until the transaction ends."""
-    db.session.execute(select(Issue.id).where(Issue.id == place.issue_id).with_for_update())
+    lock_issue(place.issue_id)
     return standing_at(place)
 
 

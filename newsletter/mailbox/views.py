@@ -16,6 +16,7 @@ from newsletter.pages import HEADERS, settings
 from newsletter.settings import LOOPBACK
 
 PER_PAGE = 50
+LAST_PAGE = 1_000_000
 CONTENT_SECURITY = "Content-Security-Policy"
 FRAMED = (
     "sandbox allow-top-navigation-by-user-activation allow-popups; default-src 'none'; "
@@ -38,7 +39,7 @@ def answer_this_machine_alone() -> None:
 def messages() -> str:
     """List what was caught, the newest first, to one address if wanted."""
     address = request.args.get("to", "")
-    page = max(1, request.args.get("page", 1, type=int))
+    page = min(max(1, request.args.get("page", 1, type=int)), LAST_PAGE)
     found = islice(_folder().summaries(address), (page - 1) * PER_PAGE, page * PER_PAGE + 1)
     shown = list(found)
     return render_template(

@@ -7,7 +7,7 @@ from flask import Response, g, render_template
 
 from newsletter.database import transaction
 from newsletter.links import Purpose
-from newsletter.pages import links
+from newsletter.pages import download, links
 from newsletter.subscribers.erasure import erase as erase_subscriber
 from newsletter.subscribers.moves import demand_current
 from newsletter.subscribers.my_data import data_of
@@ -28,11 +28,8 @@ def look_at_data(token: str) -> str:
 def my_data(token: str) -> Response:
     """All that we hold about the reader, as a file."""
     held = data_of(_read(token), now=datetime.now(UTC))
-    response = Response(
-        json.dumps(held, ensure_ascii=False, indent=2) + "\n", mimetype="application/json"
-    )
-    response.headers["Content-Disposition"] = f'attachment; filename="{FILE_NAME}"'
-    return response
+    text = json.dumps(held, ensure_ascii=False, indent=2) + "\n"
+    return download(text, "application/json", FILE_NAME)
 
 
 @pages.get("/preferences/<token>/erase")

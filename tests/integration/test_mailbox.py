@@ -161,6 +161,10 @@ def test_a_page_that_is_no_number_is_the_first(folder, browser):
         assert "There" in browser.get(f"/mailbox?page={page}").text
 
 
+def test_a_page_far_behind_the_last_one_is_empty(folder, browser):
+    assert browser.get(f"/mailbox?page={'9' * 30}").status_code == 200
+
+
 def test_a_message_shows_its_text_as_text_and_its_links_as_links(folder, browser):
     key = keep(folder)
 
