@@ -12,6 +12,7 @@ from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
+from zxcvbn import zxcvbn
 
 from newsletter.database import db, is_sqlite
 from newsletter.desk.models import Editor, PasswordReset, Role
@@ -22,6 +23,8 @@ from newsletter.locales import translatable
 from newsletter.mail.addresses import BadAddress, parse_address
 
 SHORTEST_PASSWORD = 12  # characters
+WEIGHED = 72  # characters of it; each more takes longer, and no more is guessed
+SAFE = 3  # of 4 by zxcvbn: more than a hundred million guesses
 
 hasher = PasswordHasher()  # argon2id, with the parameters of RFC 9106 section 4 for little memory
 csrf = CSRFProtect()
@@ -32,6 +35,10 @@ class Flaw(StrEnum):
 
     SHORT = translatable("The password is too short: at least 12 characters.")
     GUESSED = translatable("The password must not hold your address.")
+    COMMON = translatable(
+        "The password is one of the first that a machine would try: take words that go together"
+        " nowhere but in your head."
+    )
     UNLIKE = translatable("The two passwords are not the same.")
 
 
@@ -137,6 +144,9 @@ def hash_password(password: str, address: str) -> str:
         raise WeakPassword(Flaw.SHORT)
     if address.casefold() in password.casefold():
         raise WeakPassword(Flaw.GUESSED)
+    known = [address, *address.split("@")]
+    if zxcvbn(password[:WEIGHED], user_inputs=known)["score"] < SAFE:
+        raise WeakPassword(Flaw.COMMON)
     return hasher.hash(password)
 
 

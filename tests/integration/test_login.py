@@ -277,6 +277,14 @@ def test_a_short_password_and_a_broken_address_are_refused(app):
     assert db.session.query(Editor).count() == 0
 
 
+@pytest.mark.parametrize(
+    "password", ["password1234", "qwertyuiop12", "aaaaaaaaaaaaaaaa", "anna@example", "x" * 100_000]
+)
+def test_a_password_that_a_machine_tries_first_is_refused(app, password):
+    with pytest.raises(WeakPassword, match="one of the first"), transaction():
+        add_editor(ADDRESS, Role.EDITOR, password, now=NOW)
+
+
 def make_editor_in_transaction():
     return add_editor(ADDRESS, Role.EDITOR, PASSWORD, now=NOW)
 
