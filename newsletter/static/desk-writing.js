@@ -4,6 +4,8 @@
 // data-autosave; where that is missing, as on the page of two texts, only the copy is kept. Where
 // the fields are read-only, a copy of before is handed in once, for the server to keep it aside.
 
+import { copiesLeft, newCopy } from "./desk-copies.js";
+
 const WHILE_TYPING = 5; // times as long
 const LOOK_AGAIN = 5000; // ms, whether somebody has logged in
 const LONGEST_ANSWER = 15_000; // ms
@@ -17,6 +19,7 @@ const says = form.dataset;
 const afterTheLastKey = Number(says.autosave);
 const savesItself = "autosave" in says;
 const isReadOnly = fields.every((field) => field.readOnly);
+const recovers = savesItself || isReadOnly;
 const status = document.getElementById("status");
 const trouble = document.getElementById("trouble");
 const approving = document.querySelector("#approving form");
@@ -47,28 +50,23 @@ const same = (one, other) =>
 
 // The copy in this browser
 
-const copies = {
-  read() {
-    try {
-      return JSON.parse(localStorage.getItem(says.copy));
-    } catch (error) {
-      console.info("no copy can be read", error);
-      return null;
-    }
-  },
-  write() {
-    const before = savesItself ? Number(basedOn.value) : (this.read()?.basedOn ?? -1);
-    try {
-      localStorage.setItem(says.copy, JSON.stringify({ ...typed(), basedOn: before, sent: unsure }));
-    } catch (error) {
-      console.info("no copy can be kept", error);
-      tell(says.forgetful);
-    }
-  },
-  drop() {
-    localStorage.removeItem(says.copy);
-  },
-};
+async function openCopy() {
+  for await (const copy of copiesLeft(says.copy)) {
+    if (same(copy.read(), confirmed)) copy.drop();
+    else if (copy.isOfThisTab || (recovers && same(typed(), confirmed))) return copy;
+  }
+  return newCopy(says.copy);
+}
+
+function keep() {
+  const before = recovers ? Number(basedOn.value) : -1;
+  try {
+    copy.write({ ...typed(), basedOn: before, sent: unsure });
+  } catch (error) {
+    console.info("no copy can be kept", error);
+    tell(says.forgetful);
+  }
+}
 
 // What is said
 
@@ -100,7 +98,7 @@ function plan(after = afterTheLastKey) {
 
 function changed() {
   count();
-  copies.write();
+  keep();
   show("unsaved", isStopped || !status.textContent ? says.unsaved : "");
   unsavedSince ||= Date.now();
   const longest = unsavedSince + WHILE_TYPING * afterTheLastKey - Date.now();
@@ -115,7 +113,7 @@ async function save() {
   isSaving = true;
   unsure = words;
   unsavedSince = 0;
-  copies.write();
+  keep();
   show("saving");
   try {
     await take(await post(words), words);
@@ -157,14 +155,14 @@ function stored({ version, at, complaint }, words) {
   wait = FIRST_RETRY;
   tell(complaint);
   if (!same(typed(), words)) {
-    copies.write();
+    keep();
     return plan();
   }
   done(says.saved.replace("#", at));
 }
 
 function done(sentence) {
-  copies.drop();
+  copy.drop();
   unsavedSince = 0;
   show("saved", sentence);
 }
@@ -178,7 +176,7 @@ function keptAside(sentence) {
 }
 
 function refused(sentence) {
-  copies.write();
+  keep();
   show("unsaved", says.unsaved);
   tell(sentence); // the next key tries again
 }
@@ -192,7 +190,7 @@ function again(sentence) {
 
 function stop(sentence, ways) {
   isStopped = true;
-  copies.write();
+  keep();
   show("unsaved", says.unsaved);
   tell(sentence, ways);
 }
@@ -222,23 +220,23 @@ async function renew() {
 // What this browser kept from before
 
 function recover() {
-  const copy = copies.read();
-  if (!copy) return;
-  if (same(copy, confirmed)) return copies.drop();
-  for (const field of fields) field.value = copy[field.name];
-  count();
-  if (isReadOnly) return handIn(copy);
-  const isOnTop = copy.basedOn === knownVersion || (copy.sent && same(copy.sent, confirmed));
+  const kept = copy.read();
+  if (!kept) return;
+  for (const field of fields) field.value = kept[field.name];
+  if (isReadOnly) return handIn(kept);
+  const isOnTop = kept.basedOn === knownVersion || (kept.sent && same(kept.sent, confirmed));
   if (isOnTop) {
     tell(says.recovered);
-    return changed();
+  } else {
+    basedOn.value = Math.max(kept.basedOn, 0);
+    stop(says.differs, { compare: true });
   }
-  basedOn.value = Math.max(copy.basedOn, 0);
-  stop(says.differs, { compare: true });
+  form.dispatchEvent(new Event("input")); // the preview and the counters look, too
 }
 
-function handIn(copy) {
-  basedOn.value = Math.max(copy.basedOn, 0);
+function handIn(kept) {
+  count();
+  basedOn.value = Math.max(kept.basedOn, 0);
   isStopped = false;
   save();
 }
@@ -249,14 +247,12 @@ async function giveUp(button) {
   const answer = await post({ ...words, [button.name]: button.value }).catch(() => null);
   isLeaving = true;
   if (!answer?.ok) return form.requestSubmit(button); // to the page that says why
-  if (same(typed(), words)) copies.drop();
+  if (same(typed(), words)) copy.drop();
   location.assign(form.action);
 }
 
+const copy = await openCopy();
 form.querySelector("[data-draft]")?.remove(); // it shows itself
-if (savesItself || isReadOnly) recover();
-else copies.write();
-if (!same(typed(), confirmed) && !isStopped) changed(); // the browser itself put it back
 
 form.addEventListener("input", changed);
 form.addEventListener("change", () => save()); // a field was left
@@ -280,7 +276,7 @@ document.addEventListener("keydown", (event) => {
 });
 document.querySelector("a[data-give-up]")?.addEventListener("click", () => {
   isLeaving = true;
-  copies.drop();
+  copy.drop();
 });
 addEventListener("online", () => plan(0));
 addEventListener("focus", () => {
@@ -292,3 +288,7 @@ document.addEventListener("visibilitychange", () => {
 addEventListener("beforeunload", (event) => {
   if (!isLeaving && (unsure || !same(typed(), confirmed))) event.preventDefault();
 });
+
+if (recovers) recover();
+else keep();
+if (!same(typed(), confirmed) && !isStopped) changed(); // the browser itself put it back

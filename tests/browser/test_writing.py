@@ -124,12 +124,13 @@ def stored(page, article_url):
     return found
 
 
-def die(tab):
-    """The tab is gone: a closed one might get a last save out, one that crashed does not."""
-    with suppress(PlaywrightError):
-        tab.goto("chrome://crash")
-    tab.close()
-    tab.context.set_offline(False)
+def die(*tabs):
+    """The tabs are gone: a closed one might get a last save out, one that crashed does not."""
+    for tab in tabs:
+        with suppress(PlaywrightError):
+            tab.goto("chrome://crash")
+        tab.close()
+    tabs[0].context.set_offline(False)
 
 
 def copies(page):
@@ -210,6 +211,79 @@ def test_a_tab_that_died_without_a_connection_has_left_its_words_in_the_browser(
     look_at(again, "recovered", screenshots)
     is_saved(again)
     assert stored(again, url) == f"It begins. {TEXT}"
+
+
+def lose_what_is_sent(tab):
+    """Let this one tab, and no other of its browser, be without a connection for what it saves."""
+    tab.route(
+        "**/write/**",
+        lambda route: route.abort() if route.request.method == "POST" else route.continue_(),
+    )
+
+
+def test_of_two_tabs_neither_writes_over_the_words_of_the_other_nor_shows_them(tab):
+    url = tab.url
+    lose_what_is_sent(tab)
+    write_on(tab, " One.")
+    is_told(tab, "no connection")
+    with tab.expect_popup() as popup:
+        tab.evaluate("url => { open(url); }", url)  # it knows what this tab knows, as a duplicate
+    duplicate = popup.value
+
+    expect(body(duplicate)).to_have_value("It begins.")
+    lose_what_is_sent(duplicate)
+    write_on(duplicate, " Two.")
+    is_told(duplicate, "no connection")
+    assert len(copies(tab)) == 2
+
+    for page, text in ((tab, "It begins. One."), (duplicate, "It begins. Two.")):
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.evaluate("void (fetch = () => Promise.reject())")  # no last save gets out
+        page.reload()
+        is_told(page, "no connection")
+        expect(body(page)).to_have_value(text)
+    duplicate.unroute("**/write/**")
+    is_saved(duplicate)
+    tab.unroute("**/write/**")
+    is_told(tab, "saved this article meanwhile")
+    assert stored(tab, url) == "It begins. Two."
+    assert "One." in str(copies(tab))
+
+
+def test_the_words_of_two_tabs_that_died_are_both_there_one_after_the_other(tab):
+    url = tab.url
+    other = tab.context.new_page()
+    other.goto(url)
+    tab.context.set_offline(True)
+    write_on(tab, " One.")
+    write_on(other, " Two.")
+    die(tab, other)
+
+    first, second = (tab.context.new_page() for _ in range(2))
+    first.goto(url)
+    is_told(first, "had kept a newer text")
+    is_saved(first)
+    second.goto(url)
+    is_told(second, "somebody saved another one since")
+
+    found = {body(page).input_value() for page in (first, second)}
+    assert found == {"It begins. One.", "It begins. Two."}
+
+
+def test_words_kept_in_a_browser_are_shown_to_nobody_else(tab, site, bilal):
+    url = tab.url
+    written_offline(tab, f" {TEXT}")
+    other = tab.context.new_page()
+    other.goto(f"{site}/desk/")
+    other.get_by_role("button", name="Log out").click()
+    log_in(other, site, bilal)
+
+    other.goto(url)
+    write_on(other, " Bilal was here.")
+    is_saved(other)
+
+    assert stored(other, url) == "It begins. Bilal was here."
+    assert TEXT in str(copies(other))
 
 
 def test_a_save_whose_answer_was_lost_is_no_conflict_with_oneself(tab):
@@ -367,10 +441,7 @@ def test_words_written_offline_are_shown_while_they_cannot_be_handed_in(tab, ser
     freeze(service, url)
 
     again = tab.context.new_page()
-    again.route(
-        "**/write/**",
-        lambda route: route.abort() if route.request.method == "POST" else route.continue_(),
-    )
+    lose_what_is_sent(again)
     again.goto(url)
 
     is_told(again, "no connection")
