@@ -2,7 +2,8 @@
 // Takes a form with the id "writing" whose fields to be kept are marked with data-kept. It has a
 // button for those without this script. How long after the last key it saves, in ms, stands in
 // data-autosave; where that is missing, as on the page of two texts, only the copy is kept. Where
-// the fields are read-only, a copy of before is handed in once, for the server to keep it aside.
+// the fields are read-only, a copy of before is handed in once, for the server to keep it aside;
+// where that keeps nothing aside, data-unkept says so, and #too-late is shown: the way to go on.
 
 import { copiesLeft, newCopy } from "./desk-copies.js";
 
@@ -139,7 +140,7 @@ async function take(answer, words) {
   unsure = null; // the answer says that it does not stand
   if (answer.status === 403) return stop(says.forbidden);
   const { said, two } = await answer.json();
-  if (answer.status === 409) return isReadOnly && !two ? keptAside(said) : stop(said, { compare: two });
+  if (answer.status === 409) return two ? stop(said, { compare: true }) : tooLate(said);
   if (said) return refused(said);
   if (isRenewed) return again(says.broken);
   isRenewed = true;
@@ -165,6 +166,13 @@ function done(sentence) {
   copy.drop();
   unsavedSince = 0;
   show("saved", sentence);
+}
+
+// The issue is a draft no more. What has no revisions stays in the fields until its writer goes.
+function tooLate(sentence) {
+  if (!says.unkept) return isReadOnly ? keptAside(sentence) : stop(sentence);
+  document.getElementById("too-late").hidden = false;
+  return stop(says.unkept);
 }
 
 function keptAside(sentence) {
@@ -274,10 +282,12 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   if (savesItself) save();
 });
-document.querySelector("a[data-give-up]")?.addEventListener("click", () => {
-  isLeaving = true;
-  copy.drop();
-});
+for (const link of document.querySelectorAll("a[data-give-up]")) {
+  link.addEventListener("click", () => {
+    isLeaving = true;
+    copy.drop();
+  });
+}
 addEventListener("online", () => plan(0));
 addEventListener("focus", () => {
   if (!trouble?.querySelector("[data-login]").hidden) renew();

@@ -513,6 +513,50 @@ def test_a_subject_typed_without_a_connection_is_there_in_the_next_tab(tab):
     is_saved(again)
 
 
+def subject_written_offline(tab):
+    """Write a subject without a connection; gives its address."""
+    tab.goto(re.sub("/write/.*", "/subject/en", tab.url))
+    tab.context.set_offline(True)
+    tab.get_by_label("Subject", exact=True).fill("Derna under siege")
+    return tab.url
+
+
+def test_a_subject_that_comes_too_late_can_be_copied_where_it_was_typed(tab, service, screenshots):
+    url = subject_written_offline(tab)
+    freeze(service, url)
+    tab.context.set_offline(False)
+
+    is_told(tab, "the desk could not keep what you wrote")
+    look_at(tab, "subject-too-late", screenshots)
+    expect(tab.get_by_label("Subject", exact=True)).to_have_value("Derna under siege")
+    assert "Derna under siege" in str(copies(tab))
+    tab.on("dialog", lambda dialog: dialog.accept())
+    tab.get_by_role("button", name="Save").click()
+    expect(tab.get_by_role("alert").first).to_contain_text("the desk could not keep")
+    expect(tab.get_by_label("Subject", exact=True)).to_have_value("Derna under siege")
+    assert "Derna under siege" in str(copies(tab))
+
+
+def test_a_subject_that_comes_too_late_from_a_tab_that_died_can_be_copied(
+    tab, service, screenshots
+):
+    url = subject_written_offline(tab)
+    die(tab)
+    freeze(service, url)
+
+    again = tab.context.new_page()
+    again.goto(url)
+
+    is_told(again, "the desk could not keep what you wrote")
+    look_at(again, "subject-too-late-again", screenshots)
+    expect(again.get_by_label("Subject", exact=True)).to_have_value("Derna under siege")
+    expect(again.locator("[data-shows=subject]")).not_to_contain_text("Derna")
+    assert "Derna under siege" in str(copies(again))
+    again.get_by_role("link", name="Leave it as it stands").click()
+    expect(again.get_by_label("Subject", exact=True)).not_to_have_value("Derna under siege")
+    assert copies(again) == []
+
+
 @contextmanager
 def full_disk(service):
     """No web process may make a file longer, as when the disk is full."""
