@@ -10,11 +10,12 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Response, g, jsonify, render_template, request
-from flask_babel import gettext
+from flask_babel import format_decimal, gettext
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from newsletter.desk.door import pages
+from newsletter.issues.writing import TooLong
 
 WRITING = {"desk.save", "desk.save_subject"}
 LARGEST_FORM = 8 * 1024 * 1024  # bytes; what is too long to be saved is still given back
@@ -38,6 +39,13 @@ def keeps_words(view: Callable[..., Any]) -> Callable[..., Any]:
 def wants_json() -> bool:
     """Whether a script asks, which stays on its page whatever the answer."""
     return request.accept_mimetypes.best == "application/json"
+
+
+def why_too_long(error: TooLong) -> str:
+    """By how much a text is too long, in the language of the page."""
+    facts = {name: format_decimal(number) for name, number in error.facts.items()}
+    sentence: str = gettext(error.words, **facts)
+    return sentence
 
 
 def told(sentence: str, *, status: int = HTTPStatus.CONFLICT, two: bool = False) -> Response:

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.database import transaction
 from newsletter.desk.door import current_editor, may_send, pages
-from newsletter.desk.kept_words import keeps_words, told, wants_json
+from newsletter.desk.kept_words import keeps_words, told, wants_json, why_too_long
 from newsletter.desk.lookup import ISSUE, find_issue, now
 from newsletter.desk.places import find_language
 from newsletter.desk.writing_views import clock, typed_version
@@ -51,9 +51,10 @@ def save_subject(number: int, language: str) -> AnyResponse:
         with transaction():
             outcome = save_lines(issue, lines, based_on=version, who=who, now=now())
     except (FrozenIssue, TooLong) as refusal:
+        sentence = _why_not(refusal)
         if wants_json():
-            return told(str(refusal), status=refusal.status)
-        html = _page(issue, language, lines=lines, version=version, sentence=str(refusal))
+            return told(sentence, status=refusal.status)
+        html = _page(issue, language, lines=lines, version=version, sentence=sentence)
         return Response(html, refusal.status)
     if isinstance(outcome, OtherLines):
         if wants_json():
@@ -64,6 +65,13 @@ def save_subject(number: int, language: str) -> AnyResponse:
         return jsonify(version=outcome.version, at=clock(), complaint="")
     flash(gettext("Saved at %(time)s.", time=clock()))
     return redirect(url_for("desk.write_subject", number=number, language=language), 303)
+
+
+def _why_not(refusal: FrozenIssue | TooLong) -> str:
+    if isinstance(refusal, TooLong):
+        return why_too_long(refusal)
+    sentence: str = gettext("This issue is no draft any more: its texts stay as they are.")
+    return sentence
 
 
 def _page(issue: Issue, language: str, **facts: Any) -> str:

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.database import transaction
 from newsletter.desk.door import current_editor, pages
-from newsletter.desk.kept_words import keeps_words, told, wants_json
+from newsletter.desk.kept_words import keeps_words, told, wants_json, why_too_long
 from newsletter.desk.lookup import now
 from newsletter.desk.places import ARTICLE, At, find_article, names_of
 from newsletter.issues import writing
@@ -119,10 +119,11 @@ def _take_theirs(at: At, mine: Words) -> AnyResponse:
 
 
 def _too_long(at: At, words: Words, error: TooLong) -> AnyResponse:
+    sentence = why_too_long(error)
     if wants_json():
-        return told(str(error), status=error.status)
+        return told(sentence, status=error.status)
     standing = replace(writing.standing_at(at.place), version=typed_version())
-    return Response(_page(at, standing, words, complaint=str(error)), error.status)
+    return Response(_page(at, standing, words, complaint=sentence), error.status)
 
 
 def _page(at: At, standing: Standing, words: Words, *, complaint: str = "") -> str:

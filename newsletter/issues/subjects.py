@@ -9,7 +9,11 @@ from newsletter.issues.changes import begin_change, lock_issue
 from newsletter.issues.front_matter import LONGEST_TITLE
 from newsletter.issues.models import Issue, Subject
 from newsletter.issues.revisions import Words
-from newsletter.issues.writing import Saved, TooLong
+from newsletter.issues.writing import Saved, check_length
+from newsletter.locales import translatable
+
+LONG_SUBJECT = translatable("The subject has %(length)s characters; at most %(most)s can be.")
+LONG_PREHEADER = translatable("The preheader has %(length)s characters; at most %(most)s can be.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,8 @@ def save_subject(
     Blank lines take the language off the issue. What stood is noted in the log, so that it is not
     lost. Raises `FrozenIssue` and `TooLong`.
     """
-    for name, text in (("subject", lines.subject), ("preheader", lines.preheader)):
-        if len(text) > LONGEST_TITLE:
-            raise TooLong(f"The {name} has {len(text)} characters; at most {LONGEST_TITLE}.")
+    check_length(lines.subject, LONGEST_TITLE, LONG_SUBJECT)
+    check_length(lines.preheader, LONGEST_TITLE, LONG_PREHEADER)
     lock_issue(issue.id)
     standing, version = lines_of(issue, lines.language)
     if lines == standing:

@@ -19,12 +19,21 @@ from newsletter.issues.front_matter import LONGEST_TITLE
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Article, ArticleRevision, Issue, Section
 from newsletter.issues.revisions import Place, Words
+from newsletter.locales import translatable
+
+LONG_HEADLINE = translatable("The headline has %(length)s characters; at most %(most)s can be.")
+LONG_TEXT = translatable("The text has %(length)s characters; at most %(most)s can be.")
 
 
 class TooLong(NewsletterError):
-    """A headline or a body has more characters than any mail could hold."""
+    """A text has more characters than it may; `words`, to be translated, have holes for `facts`."""
 
     page = "too_long"
+
+    def __init__(self, words: str, length: int, most: int) -> None:
+        self.words = words
+        self.facts = {"length": length, "most": most}
+        super().__init__(words % {name: f"{number:,}" for name, number in self.facts.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +217,11 @@ def _sentence(section: Section, place: Place, revision: ArticleRevision) -> str:
 
 
 def _check_length(words: Words) -> None:
-    for name, text, most in (
-        ("headline", words.headline, LONGEST_TITLE),
-        ("text", words.body, markdown.LONGEST_ARTICLE),
-    ):
-        if len(text) > most:
-            raise TooLong(
-                f"The {name} has {len(text):,} characters; at most {most:,} are possible."
-            )
+    check_length(words.headline, LONGEST_TITLE, LONG_HEADLINE)
+    check_length(words.body, markdown.LONGEST_ARTICLE, LONG_TEXT)
+
+
+def check_length(text: str, most: int, words: str) -> None:
+    """Raise `TooLong`, which says it in these words, for a text of more than so many characters."""
+    if len(text) > most:
+        raise TooLong(words, len(text), most)

@@ -15,8 +15,14 @@ class Copy {
     return sessionStorage.getItem(this.place) === this.name;
   }
 
+  // Nothing, if it is not what a page of ours wrote.
   read() {
-    return JSON.parse(localStorage.getItem(this.name));
+    try {
+      return JSON.parse(localStorage.getItem(this.name));
+    } catch (error) {
+      console.info("no copy can be read", error);
+      return null;
+    }
   }
 
   write(words) {
