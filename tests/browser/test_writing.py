@@ -583,9 +583,9 @@ def test_a_full_disk_keeps_the_words_in_the_browser_until_there_is_room(tab, ser
     assert stored(tab, tab.url) == f"It begins. {TEXT}"
 
 
-def test_who_writes_more_than_any_form_holds_is_told_so(tab):
+def test_who_writes_more_than_any_mail_holds_is_told_so(tab):
     body(tab).fill("x" * (2 * 1024 * 1024 + 1))
-    is_told(tab, "longer than we can take")
+    is_told(tab, "at most 200,000 can be")
     body(tab).fill("Shorter.")
     is_saved(tab)
     assert stored(tab, tab.url) == "Shorter."
