@@ -60,7 +60,7 @@ def test_every_language_among_the_readers_shows_what_their_inbox_will(app, reade
     page = at_the_desk(app).get(SEND).text
     shown = page[page.index('id="inbox"') : page.index('id="who"')]
 
-    assert re.findall(r'<h3 class="label">(.*?)</h3>', shown) == ["English", "Arabic"]
+    assert re.findall(r'<p class="label">(.*?)</p>', shown) == ["English", "Arabic"]
     assert words(shown).count(english) == 2
 
 
