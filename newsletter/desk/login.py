@@ -2,9 +2,11 @@
 
 import secrets
 import unicodedata
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
+from typing import Any, cast
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
@@ -12,7 +14,7 @@ from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
-from zxcvbn import zxcvbn
+from werkzeug.utils import import_string
 
 from newsletter.database import db, is_sqlite
 from newsletter.desk.models import Editor, PasswordReset, Role
@@ -145,9 +147,18 @@ def hash_password(password: str, address: str) -> str:
     if address.casefold() in password.casefold():
         raise WeakPassword(Flaw.GUESSED)
     known = [address, *address.split("@")]
-    if zxcvbn(password[:WEIGHED], user_inputs=known)["score"] < SAFE:
+    if _weigher()(password[:WEIGHED], user_inputs=known)["score"] < SAFE:
         raise WeakPassword(Flaw.COMMON)
     return hasher.hash(password)
+
+
+@cache
+def _weigher() -> Callable[..., Mapping[str, Any]]:
+    """`zxcvbn`, read in when it is first wanted: its lists of words take ten megabytes.
+
+    Every process holds the desk, and hardly any of them ever weighs a password.
+    """
+    return cast(Callable[..., Mapping[str, Any]], import_string("zxcvbn.zxcvbn"))
 
 
 def _normal(password: str) -> str:
