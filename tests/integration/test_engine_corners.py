@@ -1,5 +1,6 @@
 """Corners of the sending engine: silence, slowness, hang-ups and second thoughts."""
 
+import socket
 import time
 from datetime import UTC, datetime, timedelta
 from threading import Event, Lock
@@ -85,16 +86,17 @@ def test_a_line_that_ends_right_after_its_354_costs_nobody_else_anything(app, cl
     monkeypatch.setattr(sending, "LINGER", 0.1)  # so that both come into one group
     monkeypatch.setattr(sending, "MOMENT", 0.1)
     issue = start_issue(readers=40)
-    lock, bodies = Lock(), iter(range(1, 1000))
+    lock, datas = Lock(), iter(range(1, 1000))
 
-    def body(session):
+    def data(session):
         with lock:
-            number = next(bodies)
+            number = next(datas)
         if number in {15, 22, 30}:
+            session.socket.send(b"354 Go on\r\n", socket.MSG_MORE)  # leaves with the end
             raise Gone
         session.behave()
 
-    with SmtpServer({"body": body}) as server:
+    with SmtpServer({"data": data}) as server:
         send(issue, server.url, clock)
         assert len(server.messages) == 37
 
