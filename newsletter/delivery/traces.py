@@ -44,7 +44,7 @@ def last_issue_to(subscriber_id: int) -> Issue | None:
             Delivery.subscriber_id == subscriber_id,
             Delivery.state.in_([DeliveryState.SENT, DeliveryState.IN_DOUBT]),
         )
-        .order_by(Delivery.settled_at.desc(), Issue.number.desc())
+        .order_by(Issue.sending_started_at.desc(), Issue.number.desc())
         .limit(1)
     )
     return db.session.scalars(query).one_or_none()

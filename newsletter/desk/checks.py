@@ -20,7 +20,7 @@ from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.link_checks import WAITING
 from newsletter.issues.models import Issue, Section
 from newsletter.issues.preflight import Preflight
-from newsletter.issues.sections import sections_of, standing_sections
+from newsletter.issues.sections import sections_to_write
 from newsletter.locales import translatable
 from newsletter.pages import language_name, page_language, settings
 
@@ -69,8 +69,7 @@ def check(issue: Issue, audience: Audience, *, now: datetime) -> Preflight:
 
 def shown(found: Preflight, issue: Issue, editor: Editor) -> ShownPreflight:
     """What was found, for a page; each finding leads to where this editor may mend it."""
-    sections = {section.slug: section for section in [*standing_sections(), *sections_of(issue)]}
-    titles = {slug: section.title(page_language()) for slug, section in sections.items()}
+    titles = {one.slug: one.title(page_language()) for one in sections_to_write(issue)}
     open_to = _sections_of(editor, issue)
     blocking, warnings = (
         [_show(finding, issue, editor, titles, open_to) for finding in findings]

@@ -19,7 +19,7 @@ from newsletter.issues import choice as choices
 from newsletter.issues.editions import articles_in, issue_choice
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Article, Issue, Section, Subject
-from newsletter.issues.sections import sections_of, standing_sections, title_in
+from newsletter.issues.sections import sections_of, sections_to_write, title_in
 from newsletter.locales import LANGUAGES
 from newsletter.pages import page_language, settings
 
@@ -112,11 +112,10 @@ def issue_rows(before: int | None) -> list[IssueRow]:
 
 def section_parts(issue: Issue, editor: Editor) -> list[SectionPart]:
     """Today's sections and those the issue was written in, as this editor finds them."""
-    sections = {section.id: section for section in [*standing_sections(), *sections_of(issue)]}
     writers = writers_of(issue.id)
     return [
         _part(issue, section, writers.get(section.id, []), editor)
-        for section in sorted(sections.values(), key=lambda section: section.position)
+        for section in sections_to_write(issue)
     ]
 
 

@@ -16,10 +16,11 @@ from newsletter.desk.assignments import people
 from newsletter.desk.clock import as_typed, publications_time, typed_time
 from newsletter.desk.door import current_editor, may_send, pages
 from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
-from newsletter.desk.planning import Plan, plan_issue, plan_of, planned_sections, start_next
+from newsletter.desk.planning import Plan, plan_issue, plan_of, start_next
 from newsletter.issues.front_matter import read_day
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue, Section
+from newsletter.issues.sections import sections_to_write
 from newsletter.issues.skeleton import NumberTaken, next_issue
 from newsletter.pages import day, moment, page_language, settings
 
@@ -106,7 +107,7 @@ def plan(number: int) -> AnyResponse:
         dates = Dates(str(number), standing.date.isoformat(), as_typed(standing.deadline_at))
         return _plan_page(issue, dates, standing.writers, seen=standing.version)
     dates = Dates.typed()
-    writers = {section.id: _typed_writers(section) for section in planned_sections(issue)}
+    writers = {section.id: _typed_writers(section) for section in sections_to_write(issue)}
     seen = request.form.get("seen", "")
     date_, deadline_at = dates.read_day(), dates.read_deadline(issue.deadline_at)
     if dates.errors:
@@ -156,7 +157,7 @@ def _plan_page(
         issue=issue,
         dates=dates,
         publications_time=publications_time(issue.deadline_at, dates.deadline),
-        sections=planned_sections(issue),
+        sections=sections_to_write(issue),
         writers=writers,
         seen=seen,
         stands=dict(_stands_otherwise(issue, standing, dates, writers)) if standing else {},
@@ -177,7 +178,7 @@ def _stands_otherwise(
         at = standing.deadline_at
         yield gettext("Deadline"), moment(at) if at else gettext("none")
     nobody = frozenset[int]()
-    for section in planned_sections(issue):
+    for section in sections_to_write(issue):
         ids = standing.writers.get(section.id, nobody)
         if ids != writers.get(section.id, nobody):
             names = [person.called for person in people() if person.id in ids]

@@ -18,7 +18,7 @@ from newsletter.desk.models import Editor
 from newsletter.issues.changes import DATED, FrozenIssue, begin_change, lock_issue
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue, Section
-from newsletter.issues.sections import sections_of, standing_sections
+from newsletter.issues.sections import sections_to_write
 from newsletter.issues.skeleton import start_issue
 
 DEADLINE = "Set the deadline to {} UTC."
@@ -55,12 +55,6 @@ def start_next(
     return issue
 
 
-def planned_sections(issue: Issue) -> list[Section]:
-    """Today's sections and those the issue says something in, in their order."""
-    found = {section.id: section for section in [*standing_sections(), *sections_of(issue)]}
-    return sorted(found.values(), key=lambda section: section.position)
-
-
 def plan_of(issue: Issue) -> Plan:
     """The plan as it stands."""
     writers = {
@@ -82,7 +76,7 @@ def plan_issue(issue_id: int, plan: Plan, *, seen: str, who: str, now: datetime)
     if issue.state is not IssueState.DRAFT:
         raise FrozenIssue(issue.number, issue.state)
     standing, known = plan_of(issue), {editor.id: editor for editor in people()}
-    writers = _new_writers(standing, plan, planned_sections(issue), frozenset(known))
+    writers = _new_writers(standing, plan, sections_to_write(issue), frozenset(known))
     is_as_it_stands = (plan.date, plan.deadline_at) == (standing.date, standing.deadline_at)
     if is_as_it_stands and not writers:
         return None

@@ -27,7 +27,7 @@ from newsletter.subscribers.models import Subscriber, SubscriberState, Suppressi
 from newsletter.subscribers.my_data import data_of
 from newsletter.subscribers.pausing import pauses_until
 from newsletter.subscribers.record import describe
-from newsletter.subscribers.suppression import reason_of, suppress
+from newsletter.subscribers.suppression import FOR_GOOD, reason_of, suppress
 from newsletter.subscribers.transfer import Import, ImportReport, export_subscribers, in_chunks
 from newsletter.subscribers.unsubscribe import unsubscribe
 
@@ -110,8 +110,8 @@ def unsubscribe_reader(subscriber_id: int) -> AnyResponse:
 def note_complaint(subscriber_id: int) -> AnyResponse:
     """Write down that somebody called a mail spam; it counts for the issue they got last."""
     found = _find(subscriber_id)
-    if found.address_key is None:  # erased meanwhile
-        return _to(found.id)
+    if found.address_key is None or reason_of(found.address_key) in FOR_GOOD:
+        return _to(found.id)  # erased or suppressed meanwhile, as the page says
     issue = last_issue_to(found.id)
     with transaction():
         suppress(

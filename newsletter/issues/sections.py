@@ -72,6 +72,12 @@ def sections_of(issue: Issue) -> list[Section]:
     return sorted(found.values(), key=lambda section: section.position)
 
 
+def sections_to_write(issue: Issue) -> list[Section]:
+    """Today's sections and those that the issue says something in, in their order."""
+    found = {section.id: section for section in [*standing_sections(), *sections_of(issue)]}
+    return sorted(found.values(), key=lambda section: section.position)
+
+
 def title_in(issue: Issue, section: Section, language: str) -> str:
     """What a section was called when the issue was written, or is today if it was not written."""
     return next(

@@ -114,6 +114,17 @@ def test_an_address_is_suppressed_whether_it_is_known_or_not(app):
     assert "readers.example" not in log()
 
 
+def test_a_complaint_is_noted_once_however_often_the_button_is_pressed(app):
+    found = reader()
+    anna = admin(app)
+
+    for _ in range(2):
+        act(anna, f"/{found}/complaint")
+
+    assert "the reader called a mail spam" in anna.get(f"{HERE}/{found}").text
+    assert log().count(f"Noted a complaint of reader {found}.") == 1
+
+
 def test_a_readers_data_is_handed_out_as_a_file_without_their_address_in_its_name(app):
     found = reader()
 

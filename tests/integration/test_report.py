@@ -346,8 +346,15 @@ def test_it_stands_beside_earlier_issues_and_later_ones_do_not_matter(app):
 
 def test_a_complaint_counts_for_the_issue_the_reader_got_last_and_for_their_kind(app):
     readers()
-    sent(number=86, began=datetime.now(UTC) - timedelta(weeks=1))
+    earlier = sent(number=86, began=datetime.now(UTC) - timedelta(weeks=1))
     issue = sent(failed=["one@other.example"])
+    with transaction():
+        deliveries = update(Delivery)
+        now = datetime.now(UTC)
+        in_doubt = {"state": DeliveryState.IN_DOUBT, "marked_at": now, "dated_at": now}
+        db.session.execute(deliveries.where(Delivery.issue_id == earlier.id).values(in_doubt))
+        is_sent = Delivery.issue_id == issue.id, Delivery.state == DeliveryState.SENT
+        db.session.execute(deliveries.where(*is_sent).values(settled_at=now))
     desk = at_the_desk(app, Role.ADMIN)
 
     for address in ("qari1@small.example", "one@other.example"):
