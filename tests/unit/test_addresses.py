@@ -1,7 +1,7 @@
 """Reading an address: what we accept, what we make of it, and how we say no."""
 
 import string
-import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -129,13 +129,14 @@ def test_what_is_no_address_is_refused_with_the_reason(text, flaw):
     assert flaw_of(text) is flaw
 
 
-def test_a_monstrous_input_is_refused_at_once():
-    monsters = ["a@" * 10_000_000, " " * 20_000_000 + "a@x.test"]
-    started = time.process_time()
-
-    for monster in monsters:
+@pytest.mark.parametrize("monster", ["a@" * 10_000_000, " " * 20_000_000 + "a@x.test"])
+def test_a_monstrous_input_is_refused_without_a_copy(monster):
+    tracemalloc.start()
+    try:
         assert flaw_of(monster) is Flaw.TOO_LONG
-    assert time.process_time() - started < 0.01
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
 
 
 @given(ALMOST_ADDRESSES)

@@ -1,7 +1,6 @@
 """An issue as a file: what is read from it, and what its editors are told when it is wrong."""
 
 import re
-import time
 from datetime import date
 
 import pytest
@@ -215,12 +214,10 @@ def test_front_matter_that_is_no_flat_list_is_refused_with_its_line(changes, lin
     assert 'Write every line as "key: value"' in sentence
 
 
-def test_front_matter_full_of_aliases_is_refused_at_once():
+def test_front_matter_full_of_aliases_is_refused_before_it_grows():
     bomb = "a: &a [x, x]\n" + "".join(f"k{i}: &k{i} [*a, *a]\n" for i in range(100))
-    started = time.process_time()
 
     assert complaint(f"---\n{bomb}---\n{BODY}")[0] == 2
-    assert time.process_time() - started < 1
 
 
 def test_front_matter_that_goes_on_and_on_is_refused():
