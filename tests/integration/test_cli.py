@@ -4,16 +4,19 @@ import json
 import re
 import signal
 import subprocess
+import sys
 import threading
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
+from traceback import walk_stack
 
 import pytest
 from flask.cli import ScriptInfo
 from sqlalchemy import select
 
 from newsletter.cli import newsletter
+from newsletter.cli.issue import _wait
 from newsletter.database import db, transaction
 from newsletter.delivery import relays
 from newsletter.delivery.answers import AnswerCounts
@@ -455,13 +458,22 @@ def test_ctrl_c_during_an_import_says_how_many_were_kept(tmp_path):
     assert complaint.startswith(f"newsletter: interrupted; {kept} ")
 
 
+def is_waiting():
+    """Whether the main thread has come as far as to wait for the end of the sending."""
+    frame = sys._current_frames()[threading.main_thread().ident or 0]
+    return any(step.f_code is _wait.__code__ for step, _line in walk_stack(frame))
+
+
 def test_ctrl_c_while_waiting_says_that_sending_goes_on(command, imported):
-    interrupting = threading.Timer(1.5, signal.raise_signal, [signal.SIGINT])
+    def interrupt():
+        wait_until(is_waiting, "the command waits")
+        signal.raise_signal(signal.SIGINT)
+
+    interrupting = threading.Thread(target=interrupt)
     interrupting.start()
-
     waited = command("issue", "send", "87", "--wait")
+    interrupting.join()
 
-    interrupting.cancel()
     assert waited.exit_code == 130
     assert "goes on" in waited.stderr.splitlines()[-1]
     assert "Traceback" not in waited.stderr
