@@ -58,9 +58,9 @@ class Tried:
 
 def check(issue: Issue, audience: Audience, *, now: datetime) -> Preflight:
     """The preflight, and what only the desk looks at: the sender's domain and the readers."""
-    found = preflight.check(issue, now=now)
+    found, config = preflight.check(issue, now=now), settings()
     more = [
-        *sender_domain.findings(settings(), now=now),
+        *(() if config.is_trial else sender_domain.findings(config, now=now)),
         *_untried(issue, now=now),
         *_readers_far_off(issue, audience),
     ]
@@ -79,8 +79,9 @@ def shown(found: Preflight, issue: Issue, editor: Editor) -> ShownPreflight:
 
 
 def to_try(issue: Issue) -> list[str]:
-    """What is tried for an issue: its links, and the sender's domain."""
-    return link_checks.links_of(issue) + sender_domain.records(settings())
+    """What is tried for an issue: its links, and the sender's domain unless mail stays here."""
+    config = settings()
+    return link_checks.links_of(issue) + ([] if config.is_trial else sender_domain.records(config))
 
 
 def tried(issue: Issue, *, now: datetime) -> Tried:
