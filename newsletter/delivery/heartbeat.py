@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from threading import Event, Thread
 
 from flask import current_app
-from sqlalchemy.exc import OperationalError
 
 from newsletter.database import transaction
+from newsletter.delivery.patience import LOST
 
 SECONDS = 10.0  # between beats; a lease lasts three of them
 
@@ -31,7 +31,7 @@ def heartbeat(beat: Callable[[], None], *, seconds: float = SECONDS) -> Iterator
                 try:
                     with transaction():
                         beat()
-                except OperationalError:
+                except LOST:
                     log.warning("no heartbeat: the database does not answer", exc_info=True)
 
     thread = Thread(target=live, name="heartbeat", daemon=True)

@@ -85,11 +85,12 @@ local function hold(key, holder, has, wants)
   redis.call('PEXPIRE', key, HELD * 1000)
 end
 
-local function open_wire(key, holder, at_once)
-  local found = holders(key)
-  local mine = found[holder] and found[holder].has or 0
-  local room = at_once
-  for _, each in pairs(found) do room = room - each.has end
+-- What a holder itself says that it has counts, for it knows what we may not have heard.
+local function open_wire(key, holder, at_once, mine)
+  local others = holders(key)
+  others[holder] = nil
+  local room = at_once - mine
+  for _, each in pairs(others) do room = room - each.has end
   return { key = key, mine = mine, room = room }
 end
 
@@ -97,8 +98,8 @@ local function microseconds(seconds) return math.ceil(seconds * 1e6) end
 
 local commands = {}
 
--- general: paces of KEYS[1...]; limits: pace and number at once (0: any) of each domain, with two
--- keys each, bucket and wire; asked: the domain of each message, 0 if it is free.
+-- general: paces of KEYS[1...]; limits: of each domain its pace, the number at once (0: any) and how
+-- many of them the holder has, with two keys each, bucket and wire; asked: the domain of each message, 0 if it is free.
 -- Returns how long everything is closed, then the delays of those before the first that met that.
 function commands.admit(request)
   local general, buckets, wires = {}, {}, {}
@@ -108,7 +109,7 @@ function commands.admit(request)
   for i, limit in ipairs(request.limits) do
     local at = #general + 2 * i
     buckets[i] = open_bucket(KEYS[at - 1], limit[1])
-    if limit[2] > 0 then wires[i] = open_wire(KEYS[at], request.holder, limit[2]) end
+    if limit[2] > 0 then wires[i] = open_wire(KEYS[at], request.holder, limit[2], limit[3]) end
   end
 
   local answer = { 0 }
@@ -138,12 +139,9 @@ function commands.admit(request)
   return answer
 end
 
--- counts: how many of each domain, KEYS[1...] their wires, are on the wire no longer.
+-- left: how many of each domain, KEYS[1...] their wires, the holder still has on the wire.
 function commands.done(request)
-  for i, count in ipairs(request.counts) do
-    local mine = holders(KEYS[i])[request.holder]
-    if mine then hold(KEYS[i], request.holder, math.max(0, mine.has - count), 0) end
-  end
+  for i, left in ipairs(request.left) do hold(KEYS[i], request.holder, left, 0) end
   return {}
 end
 

@@ -70,6 +70,7 @@ class Pace:
         self._domains = domains
         self._local = LocalPace(sharers)
         self._lock = Lock()
+        self._on_wire: Counter[str] = Counter()  # of domains with a limit at once
         self._is_away = False
         self._asks_again_at = 0.0
 
@@ -82,6 +83,15 @@ class Pace:
         limits = self._limits(domains)
         if not domains or not (general or limits):
             return Admission([0.0] * len(domains), 0.0)
+        admission = self._admit(general, limits, domains)
+        let_go = [d for d, delay in zip(domains, admission.delays, strict=False) if not delay]
+        with self._lock:
+            self._on_wire.update(_counted_at_once(let_go, limits))
+        return admission
+
+    def _admit(
+        self, general: dict[str, float], limits: Mapping[str, DomainLimit], domains: Sequence[str]
+    ) -> Admission:
         numbers = {domain: number for number, domain in enumerate(limits, start=1)}
         keys = list(general)
         for domain in limits:
@@ -90,7 +100,10 @@ class Pace:
             "admit",
             keys,
             general=list(general.values()),
-            limits=[(limit.per_second, limit.at_once or 0) for limit in limits.values()],
+            limits=[
+                (limit.per_second, limit.at_once or 0, self._on_wire[domain])
+                for domain, limit in limits.items()
+            ],
             asked=[numbers.get(domain, 0) for domain in domains],
         )
         if answer is None:
@@ -102,16 +115,18 @@ class Pace:
     def done(self, domains: Sequence[str]) -> None:
         """Messages to these domains, which were let go, are on the wire no longer, or never were.
 
-        What nobody reports, because its process died, counts for a minute.
+        What nobody reports, because its process died, counts for a minute. Redis is told each
+        time how many are left, so that what it did not hear while it was away does no harm.
         """
         limits = self._limits(domains)
-        counts = Counter(d for d in domains if d in limits and limits[d].at_once is not None)
+        counts = _counted_at_once(domains, limits)
         if not counts:
             return
-        keys = [_wire_key(domain) for domain in counts]
-        self._ask("done", keys, counts=list(counts.values()))
         with self._lock:
+            left = {domain: max(0, self._on_wire[domain] - counts[domain]) for domain in counts}
+            self._on_wire = +Counter({**self._on_wire, **left})
             self._local.done(counts)
+        self._ask("done", [_wire_key(domain) for domain in left], left=list(left.values()))
 
     def take(self, relay: str, count: int) -> None:
         """Count notices, which go without asking; issues wait for them, a minute at most."""
@@ -200,6 +215,10 @@ def pace_of(settings: Settings) -> Pace:
         domains=DomainLimits.parse(settings.domain_limits),
         sharers=settings.senders_per_issue,
     )
+
+
+def _counted_at_once(domains: Sequence[str], limits: Mapping[str, DomainLimit]) -> Counter[str]:
+    return Counter(d for d in domains if d in limits and limits[d].at_once is not None)
 
 
 def _domain_key(domain: str) -> str:

@@ -17,7 +17,7 @@ from newsletter.subscribers.models import BounceKind
 
 NAMED = {Stage.RCPT, Stage.DATA}  # a final dot, before ours has left, is another message's
 MAILBOX = ("5.1.", "5.2.")  # RFC 3463 3.2, 3.3: something is wrong with the address or the mailbox
-OTHERWISE = ("5.3.", "5.6.", "5.7.")  # ... with a system, the content, or the sender's reputation
+OTHERWISE = ("5.3.", "5.5.", "5.6.", "5.7.")  # ... a system, the protocol, the content, our name
 SENDER = {"5.1.7", "5.1.8"}  # RFC 3463 3.2: with our own address
 FULL = {"5.2.2", "5.2.3"}  # RFC 3463 3.3: for now, or for this mail
 STORAGE_EXCEEDED = 552  # RFC 5321 4.2.3

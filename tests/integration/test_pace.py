@@ -277,6 +277,17 @@ def test_what_a_dead_process_had_on_the_wire_is_free_after_a_minute(redis, url):
     assert let_go(living.admit(RELAY, ["yahoo.com"] * 2)) == 1  # its own one is still there
 
 
+def test_what_redis_did_not_hear_of_is_free_once_it_listens_again(redis, url):
+    pace = pace_at(url, domains="yahoo.com=1000/2 gmail.com=1000")
+    assert let_go(pace.admit(RELAY, ["yahoo.com"] * 2)) == 2
+    redis.client_pause(1500)
+    pace.done(["yahoo.com"] * 2)  # gives up after a second
+
+    wait_until(lambda: pace.admit(RELAY, [GMAIL]) and not pace._is_away)
+
+    assert let_go(pace.admit(RELAY, ["yahoo.com"] * 3)) == 2
+
+
 def test_a_star_paces_every_domain_by_itself(redis, url):
     pace = pace_at(url, domains="*=0.01")
 
@@ -334,12 +345,12 @@ def test_a_host_whose_clock_jumps_gains_and_loses_nothing(redis, url, monkeypatc
 
 @pytest.mark.parametrize("domains", ["", "gmail.com=0.1/1"])
 def test_a_redis_whose_clock_was_set_back_by_an_hour_closes_nothing(redis, url, domains):
-    pace = pace_at(url, messages_per_second=0.1, domains=domains)
-    pace.admit(RELAY, [GMAIL] * 3)
+    dead, living = (pace_at(url, messages_per_second=0.1, domains=domains) for _ in range(2))
+    dead.admit(RELAY, [GMAIL] * 3)
 
     pass_time(redis, -3600)
 
-    assert let_go(pace.admit(RELAY, [GMAIL])) == 1
+    assert let_go(living.admit(RELAY, [GMAIL])) == 1
 
 
 def test_without_redis_a_process_keeps_to_its_share_and_says_so_once(tmp_path, caplog):

@@ -173,6 +173,7 @@ HARD, SOFT = BounceKind.HARD, BounceKind.SOFT
         (Stage.RCPT, 552, None, SOFT),
         (Stage.RCPT, 552, "5.2.3", SOFT),
         (Stage.RCPT, 550, "5.3.2", SOFT),
+        (Stage.RCPT, 503, "5.5.1", SOFT),
         (Stage.RCPT, 554, "5.7.1", SOFT),
         (Stage.RCPT, 550, "5.1.8", SOFT),
         (Stage.DOT, 550, "5.1.1", HARD),
