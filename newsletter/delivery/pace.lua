@@ -98,8 +98,9 @@ local function microseconds(seconds) return math.ceil(seconds * 1e6) end
 
 local commands = {}
 
--- general: paces of KEYS[1...]; limits: of each domain its pace, the number at once (0: any) and how
--- many of them the holder has, with two keys each, bucket and wire; asked: the domain of each message, 0 if it is free.
+-- general: paces of KEYS[1...]; limits: of each domain its pace, the number at once (0: any) and
+-- how many of them the holder has, with two keys each, bucket and wire; asked: the domain of each
+-- message, 0 if it is free.
 -- Returns how long everything is closed, then the delays of those before the first that met that.
 function commands.admit(request)
   local general, buckets, wires = {}, {}, {}
