@@ -138,7 +138,7 @@ def offered_languages() -> list[str]:
 
 def written_languages(issue: Issue) -> list[str]:
     """The languages an issue says anything in, be it a subject or an article."""
-    return _publications_first({*issue.languages, *(a.language for a in issue.articles)})
+    return _publications_first(issue.written_languages)
 
 
 def announced(issue: Issue, audience: Audience) -> dict[str, Subject]:

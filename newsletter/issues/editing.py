@@ -60,7 +60,7 @@ def import_issue(
     """
     file = read_issue_file(data, _section_keys(), _languages())
     issue = _issue_of(file, now)
-    if file.language in issue.languages and not replace:
+    if file.language in issue.written_languages and not replace:
         raise DuplicateIssue(issue.number, file.language)
     audit.note(who, f"Imported a file ({file.language}).", now=now, issue_id=issue.id)
     _settle_date(issue, file, replace=replace, who=who, now=now)
@@ -107,7 +107,7 @@ def _issue_of(file: IssueFile, now: datetime) -> Issue:
 
 def _settle_date(issue: Issue, file: IssueFile, *, replace: bool, who: str, now: datetime) -> None:
     """All texts bear the issue's date; to correct it, replace the default language's text."""
-    others = set(issue.languages) - {file.language}
+    others = issue.written_languages - {file.language}
     leads = replace and file.language == settings().default_language
     if others and not leads and file.date != issue.date:
         raise OtherDate(issue, file)

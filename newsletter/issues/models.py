@@ -102,7 +102,11 @@ class Issue(Base):
     message_key: Mapped[bytes] = mapped_column(
         default=lambda: secrets.token_bytes(MESSAGE_KEY_BYTES)
     )
-    subjects: Mapped[list["Subject"]] = relationship(order_by="Subject.language")
+    subjects: Mapped[list["Subject"]] = relationship(
+        primaryjoin="and_(Subject.issue_id == Issue.id,"
+        " or_(Subject.subject != '', Subject.preheader != ''))",
+        order_by="Subject.language",
+    )
     articles: Mapped[list["Article"]] = relationship(order_by="Article.id")
 
     @property
@@ -114,6 +118,11 @@ class Issue(Base):
     def languages(self) -> list[str]:
         """The languages it has a subject in: those it has editions in."""
         return [subject.language for subject in self.subjects]
+
+    @property
+    def written_languages(self) -> set[str]:
+        """The languages it says anything in, be it a subject or an article."""
+        return {*self.languages, *(article.language for article in self.articles)}
 
     def subject(self, language: str, default_language: str) -> "Subject":
         """Subject and preheader in a language, or in the default one, or in any there is.
@@ -128,7 +137,10 @@ class Issue(Base):
 
 
 class Subject(Base):
-    """An issue's subject and preheader in one language; `version` rises with every change."""
+    """An issue's subject and preheader in one language; `version` rises with every change.
+
+    One that was blanked stays, so that its version never goes back, but is none of its issue's.
+    """
 
     __tablename__ = "subject"
 

@@ -30,11 +30,6 @@ class Lines:
         one, other = (Words.typed(text, "").headline for text in (subject, preheader))
         return cls(language, one, other)
 
-    @property
-    def is_blank(self) -> bool:
-        """Whether nothing is said."""
-        return not (self.subject or self.preheader)
-
 
 @dataclass(frozen=True, slots=True)
 class OtherLines:
@@ -45,7 +40,7 @@ class OtherLines:
 
 
 def lines_of(issue: Issue, language: str) -> tuple[Lines, int]:
-    """What stands, and its version; 0 if there is nothing."""
+    """What stands, and its version; 0 if nothing ever stood."""
     row = db.session.get(Subject, (issue.id, language), populate_existing=True)
     if row is None:
         return Lines(language), 0
@@ -77,19 +72,12 @@ def save_subject(
 def put_lines(issue: Issue, lines: Lines) -> None:
     """Write subject and preheader of a draft that is ours to change."""
     row = db.session.get(Subject, (issue.id, lines.language))
-    if lines.is_blank:
-        if row:
-            db.session.delete(row)
-    elif row is None:
-        db.session.add(
-            Subject(
-                issue_id=issue.id,
-                language=lines.language,
-                subject=lines.subject,
-                preheader=lines.preheader,
-            )
+    if row is None:
+        row = Subject(
+            issue_id=issue.id, language=lines.language, subject="", preheader="", version=0
         )
-    elif (row.subject, row.preheader) != (lines.subject, lines.preheader):
+        db.session.add(row)
+    if (row.subject, row.preheader) != (lines.subject, lines.preheader):
         row.subject, row.preheader = lines.subject, lines.preheader
         row.version += 1
     db.session.flush()

@@ -1,7 +1,7 @@
 """Editors bring an issue as files, one a language; nothing is overwritten by accident."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from threading import Barrier, Event
 
 import pytest
@@ -15,6 +15,7 @@ from newsletter.issues.editions import articles_in
 from newsletter.issues.issue_file import BadIssueFile
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Article, Issue, SectionTitle
+from newsletter.issues.subjects import Lines, put_lines
 from tests.issue_files import TUESDAY, issue_file, sample
 
 NOW = datetime(2026, 11, 17, 9, tzinfo=UTC)
@@ -83,6 +84,21 @@ def test_the_same_issue_again_is_refused_and_nothing_changes():
         " in its place."
     )
     assert db.session.scalars(select(Issue)).one().subject("en", "en").subject == "First"
+
+
+def test_articles_without_a_subject_are_no_less_a_text_that_stands():
+    imported(issue_file({"Western Response": "Written at the desk."}))
+    with transaction():
+        put_lines(db.session.scalars(select(Issue)).one(), Lines("en"))
+
+    with pytest.raises(DuplicateIssue):
+        imported(issue_file({"Western Response": "From a file."}))
+    with pytest.raises(OtherDate):
+        imported(issue_file({"Western Response": "نص"}, language="ar", day=date(2026, 12, 1)))
+
+    db.session.expire_all()
+    (issue,) = db.session.scalars(select(Issue))
+    assert [article.body for article in issue.articles] == ["Written at the desk."]
 
 
 def test_replacing_takes_the_old_text_away_whole_and_leaves_other_languages():

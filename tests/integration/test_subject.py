@@ -69,6 +69,17 @@ def test_of_two_who_write_at_once_the_second_sees_both_and_decides(app, issue):
     assert stands(issue).subject == "The second"
 
 
+def test_who_has_not_seen_that_a_subject_was_taken_off_and_written_anew_is_told(app, issue):
+    anna = at_the_desk(app)
+    send(anna, "", on=1)
+    send(anna, "Anew", on=2)
+
+    stale = send(anna, "From a page of before", on=1)
+
+    assert stale.status_code == 409
+    assert stands(issue).subject == "Anew"
+
+
 def test_nothing_changes_in_an_issue_that_is_under_way_and_the_words_are_given_back(app, issue):
     with transaction():
         db.session.get_one(Issue, issue.id).state = IssueState.SCHEDULED
