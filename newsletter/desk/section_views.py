@@ -12,7 +12,7 @@ from newsletter.desk.door import current_editor, for_admins, pages
 from newsletter.desk.lookup import now
 from newsletter.issues import section_changes
 from newsletter.issues.models import Section
-from newsletter.issues.section_changes import Called, Flaw, UnfitSection
+from newsletter.issues.section_changes import Called, Flaw, UnfitSection, Words, version_of
 from newsletter.locales import LANGUAGES
 from newsletter.subscribers.counts import readers_of_one_alone
 
@@ -45,19 +45,22 @@ def add_section() -> AnyResponse:
 def section(slug: str) -> str:
     """What one section is called in each language."""
     found = _find(slug)
-    return _one(found, section_changes.words_of(found))
+    words = section_changes.words_of(found)
+    return _one(found, words, seen=version_of(words))
 
 
 @pages.post(ONE)
 @for_admins
 def save_section(slug: str) -> AnyResponse:
     """Call it so from now on."""
-    found, words = _find(slug), _typed()
+    found, words, seen = _find(slug), _typed(), request.form.get("seen", "")
     try:
         with transaction():
-            section_changes.rename_section(slug, words, who=_who(), now=now())
+            others = section_changes.rename_section(slug, words, seen=seen, who=_who(), now=now())
     except UnfitSection as error:
-        return Response(_one(found, words, error.flaws), error.status)
+        return Response(_one(found, words, seen=seen, flaws=error.flaws), error.status)
+    if others is not None:
+        return Response(_one(found, words, seen=version_of(others), others=others), 409)
     flash(gettext("Saved. Articles keep the titles they were written under."))
     return _back()
 
@@ -112,10 +115,21 @@ def _all(
 
 
 def _one(
-    section: Section, words: Mapping[str, Called], flaws: Mapping[str, Flaw] | None = None
+    section: Section,
+    words: Words,
+    *,
+    seen: str,
+    flaws: Mapping[str, Flaw] | None = None,
+    others: Words | None = None,
 ) -> str:
+    """The form; with what is wrong, or the `others` that it is called since it was opened."""
     return render_template(
-        "desk/section.html", section=section, words=_in_all_languages(words), flaws=flaws or {}
+        "desk/section.html",
+        section=section,
+        words=_in_all_languages(words),
+        seen=seen,
+        flaws=flaws or {},
+        others=others,
     )
 
 

@@ -77,7 +77,7 @@ def approve(issue_id: int, *, who: str, now: datetime, seen: str) -> Issue:
 
 
 def unapprove(issue_id: int, *, who: str, now: datetime) -> Issue:
-    """Take an approval back; a scheduled issue is made a draft first. Raises `FrozenIssue`."""
+    """Take the approval of a draft back; raises `FrozenIssue`."""
     issue = lock_issue(issue_id)
     if issue.state is not IssueState.DRAFT:
         raise FrozenIssue(issue.number, issue.state)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 
 from sqlalchemy import exists, select
 
@@ -107,15 +108,22 @@ def add_section(slug: str, words: Words, *, who: str, now: datetime) -> Section:
     return section
 
 
-def rename_section(slug: str, words: Words, *, who: str, now: datetime) -> None:
-    """Call a section so from now on; raises `UnfitSection` and `SectionInUse`."""
+def rename_section(slug: str, words: Words, *, seen: str, who: str, now: datetime) -> Words | None:
+    """Call a section so from now on; raises `UnfitSection` and `SectionInUse`.
+
+    `seen` is the `version_of` what it was called when the form was opened. If it is called
+    otherwise by now, nothing is changed and that is given back.
+    """
     sections = _hold_all()
     section = _called(slug, sections)
     flaws = _flaws_of_words(words, _others(sections, section))
     if flaws:
         raise UnfitSection(flaws)
-    if words == words_of(section):
-        return
+    called = words_of(section)
+    if words == called:
+        return None
+    if seen != version_of(called):
+        return called
     _begin_change([section], now=now)
     standing = {title.language: title for title in section.titles}
     for title in _titles(words):
@@ -128,6 +136,7 @@ def rename_section(slug: str, words: Words, *, who: str, now: datetime) -> None:
     db.session.flush()
     db.session.expire(section, ["titles"])
     audit.note(who, f"Called the section {slug} otherwise: {_in_short(words)}.", now=now)
+    return None
 
 
 def move_section(slug: str, *, up: bool, who: str, now: datetime) -> None:
@@ -182,6 +191,11 @@ def words_of(section: Section) -> dict[str, Called]:
     return {title.language: Called(title.title, title.invitation) for title in section.titles}
 
 
+def version_of(words: Words) -> str:
+    """The same for the same words alone; 64 hexadecimal digits."""
+    return sha256(repr(sorted(words.items())).encode()).hexdigest()
+
+
 def _hold_all() -> list[Section]:
     """All sections in their order, as they are once nobody else changes them.
 
@@ -194,7 +208,7 @@ def _hold_all() -> list[Section]:
 
 
 def _begin_change(sections: list[Section], *, now: datetime) -> None:
-    """Take back the approvals of drafts with one of these; raise `SectionInUse`."""
+    """Let drafts with one of these be others than anybody has seen; raise `SectionInUse`."""
     used = exists().where(
         Article.issue_id == Issue.id, Article.section_id.in_([section.id for section in sections])
     )
@@ -202,8 +216,8 @@ def _begin_change(sections: list[Section], *, now: datetime) -> None:
     number = db.session.scalar(select(Issue.number).where(on_their_way, used).limit(1))
     if number is not None:
         raise SectionInUse(number)
-    approved = Issue.state == IssueState.DRAFT, Issue.approved_at.is_not(None)
-    for issue_id in db.session.scalars(select(Issue.id).where(*approved, used)).all():
+    drafts = select(Issue.id).where(Issue.state == IssueState.DRAFT, used)
+    for issue_id in db.session.scalars(drafts).all():
         begin_change(issue_id, now=now)
 
 

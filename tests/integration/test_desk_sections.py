@@ -9,14 +9,17 @@ from newsletter.desk.models import Role
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Section
 from newsletter.issues.sections import standing_sections
-from tests.desk import at_the_desk
-from tests.factories import NOON, make_issue, make_subscriber
+from tests.desk import at_the_desk, piece
+from tests.factories import NOON, make_issue, make_subscriber, section_called
 
 NEW = {
     "slug": "gulf-states",
     "title-en": "Gulf States",
     "invitation-en": "to read about the Gulf states",
 }
+
+
+WEST = {"title-en": "The West", "invitation-en": "to read about the West"}
 
 
 def admin(app):
@@ -27,10 +30,22 @@ def act(editor, path, data=None):
     return editor.send_form(f"/desk/sections{path}", data, page="/desk/sections")
 
 
+def call(editor, words):
+    """Fill in the form that says what a section is called."""
+    path = "/desk/sections/western-response"
+    seen = piece(r'name="seen" value="([^"]+)"', editor.get(path).text)
+    return editor.send_form(path, {"seen": seen} | words, page=path)
+
+
 def slugs():
     db.session.commit()  # the read before ends, so that this one sees what was done since
     db.session.expire_all()
     return [section.slug for section in standing_sections()]
+
+
+def title():
+    slugs()
+    return section_called("western-response").title("en")
 
 
 def log():
@@ -74,9 +89,8 @@ def test_an_unfit_section_is_refused_and_what_was_typed_stays(app, mistake, said
 def test_a_section_is_called_otherwise_and_issues_keep_its_old_title(app):
     with transaction():
         issue = make_issue(sections=["western-response"])
-    words = {"title-en": "The West", "invitation-en": "to read about the West"}
 
-    assert act(admin(app), "/western-response", words).status_code == 303
+    assert call(admin(app), WEST).status_code == 303
 
     db.session.commit()
     db.session.expire_all()
@@ -106,27 +120,51 @@ def test_nothing_changes_under_an_issue_that_is_on_its_way(app, state, began):
         issue = make_issue(sections=["western-response"])
         issue.state, issue.sending_started_at = IssueState(state), began
     anna, before = admin(app), slugs()
-    words = {"title-en": "The West", "invitation-en": "to read about the West"}
 
-    for path, form in (("", words), ("/move", {"up": "yes"})):
-        refused = act(anna, f"/western-response{path}", form)
+    for refused in (call(anna, WEST), act(anna, "/western-response/move", {"up": "yes"})):
         assert refused.status_code == 409
         assert "Nothing was changed." in refused.text
     assert slugs() == before
     assert standing_sections()[1].title("en") == "Western Response"
 
 
-@pytest.mark.parametrize("path", ["", "/move"])
-def test_an_approved_draft_is_looked_at_again_when_a_section_of_it_changes(app, path):
+@pytest.mark.parametrize("is_moved", [True, False])
+@pytest.mark.parametrize("is_approved", [True, False])
+def test_a_draft_is_looked_at_again_when_a_section_of_it_changes(app, is_moved, is_approved):
     with transaction():
         issue = make_issue(sections=["western-response"])
-        issue.approved_at, issue.approved_by = issue.revised_at, "omar@example.org"
-    words = {"title-en": "The West", "invitation-en": "to read about the West", "up": "yes"}
+        if is_approved:
+            issue.approved_at, issue.approved_by = issue.revised_at, "omar@example.org"
+    anna, page = admin(app), "/desk/issues/87/preview"
+    shown = {"seen": issue.revised_at.isoformat()}
 
-    assert act(admin(app), f"/western-response{path}", words).status_code == 303
+    if is_moved:
+        act(anna, "/western-response/move", {"up": "yes"})
+    else:
+        call(anna, WEST)
 
+    approving = anna.send_form("/desk/issues/87/approve", shown, page=page)
+    assert approving.status_code == 409
     slugs()
     assert issue.approved_at is None
+
+
+def test_of_two_who_call_a_section_otherwise_the_second_sees_both_and_decides(app):
+    anna, path = admin(app), "/desk/sections/western-response"
+    opened = piece(r'name="seen" value="([^"]+)"', anna.get(path).text)
+    call(anna, WEST)
+    mine = {"title-en": "Western states", "invitation-en": "to read about the West", "seen": opened}
+
+    clash = anna.send_form(path, mine, page=path)
+
+    assert clash.status_code == 409
+    assert "<bdi>The West</bdi>" in clash.text
+    assert 'value="Western states"' in clash.text
+    assert title() == "The West"
+    seen = piece(r'name="seen" value="([^"]+)"', clash.text)
+    assert anna.send_form(path, mine | {"seen": seen}, page=path).status_code == 303
+    assert title() == "Western states"
+    assert anna.send_form(path, mine, page=path).status_code == 303  # pressed twice
 
 
 def test_a_section_that_was_retired_meanwhile_is_not_moved(app):
