@@ -4,7 +4,7 @@ A time without an offset is meant in the zone of whoever wrote it. When clocks g
 missing there, and when they go back an hour comes twice: neither is guessed at.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ from newsletter.errors import NewsletterError
 from newsletter.locales import translatable
 
 DAY_ALONE = 10  # characters of 2026-11-24
+FURTHEST = timedelta(days=3653)  # a later year is a slip of the pen
 
 
 class Flaw(StrEnum):
@@ -19,13 +20,17 @@ class Flaw(StrEnum):
 
     UNREADABLE = translatable("Please give date and time like this: 2026-11-24 06:30.")
     PAST = translatable("This time has passed already. Please choose a later one.")
+    OTHER_CLOCK = translatable(
+        "Your clock is another one since this page was opened. Please look at the time again."
+    )
+    FAR = translatable("This is more than ten years away. Please look at the year again.")
     MISSING = translatable(
         "Clocks go forward at this time, so there is no such time that day."
         " Please choose one before or after."
     )
     TWICE = translatable(
         "Clocks go back at this time, so it comes twice that day. Please choose one before or"
-        " after, or add the offset from UTC, such as +01:00."
+        " after."
     )
 
 
@@ -51,6 +56,8 @@ def read_time(text: str, zone: ZoneInfo, *, now: datetime) -> datetime:
         raise BadTime(Flaw.UNREADABLE) from error
     if at <= now:
         raise BadTime(Flaw.PAST)
+    if at > now + FURTHEST:
+        raise BadTime(Flaw.FAR)
     return at
 
 

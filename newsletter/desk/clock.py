@@ -3,9 +3,10 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from flask import request
 from flask_babel import gettext
 
-from newsletter.delivery.local_time import read_time
+from newsletter.delivery.local_time import BadTime, Flaw, read_time
 from newsletter.desk.lookup import now
 from newsletter.pages import moment, page_zone, settings
 
@@ -22,8 +23,16 @@ def as_typed(at: datetime | None) -> str:
     return f"{at.astimezone(zone()):{AS_TYPED}}" if at else ""
 
 
-def typed_time(text: str) -> datetime:
-    """The time to come that was typed; raises `BadTime`."""
+def typed_time(text: str, *, known: datetime | None = None) -> datetime:
+    """The time to come that was typed, or the `known` one, which may have passed.
+
+    A form names the clock that it showed beside its field. Raises `BadTime`, also if that is not
+    the clock of whoever is here any more: the same figures mean another time then.
+    """
+    if request.form.get("zone", page_zone()) != page_zone():
+        raise BadTime(Flaw.OTHER_CLOCK)
+    if known and text == as_typed(known):
+        return known
     return read_time(text, zone(), now=now())
 
 

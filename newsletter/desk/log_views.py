@@ -1,7 +1,7 @@
 """The log: everything that was done, by whom, and when. For admins."""
 
 from collections.abc import Iterable
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from flask import render_template, request
 from sqlalchemy import select
@@ -11,12 +11,11 @@ from newsletter.audit import COMMAND_LINE, POLICY
 from newsletter.database import db
 from newsletter.desk.clock import zone
 from newsletter.desk.door import for_admins, pages
-from newsletter.desk.lookup import typed_number
+from newsletter.desk.lookup import typed_id, typed_number
 from newsletter.desk.models import Editor
 from newsletter.issues.models import Issue
 
 PER_PAGE = 100
-LONGEST_ID = 18  # digits
 NOBODY_ELSE = {"commands": COMMAND_LINE, "itself": POLICY}
 """Who acts without a place at the desk, by what stands in the address of the page."""
 
@@ -32,7 +31,7 @@ def log() -> str:
     who, number, day = (request.args.get(name, "") for name in ("who", "issue", "day"))
     asked_for = {"who": who, "issue": number, "day": day}
     acts = audit.older_than(
-        _id(request.args.get("before", "")),
+        typed_id(request.args.get("before", "")),
         who=people[who].address if who in people else NOBODY_ELSE.get(who),
         issue_id=_issue_id(number),
         within=_whole_day(day),
@@ -56,10 +55,6 @@ def _people() -> list[Editor]:
     return sorted(found, key=lambda editor: (editor.called.casefold(), editor.id))
 
 
-def _id(typed: str) -> int | None:
-    return int(typed) if typed.isdecimal() and len(typed) <= LONGEST_ID else None
-
-
 def _issue_id(typed: str) -> int | None:
     """The issue of a number; one that does not exist has no acts."""
     if not typed.strip():
@@ -72,9 +67,10 @@ def _whole_day(typed: str) -> tuple[datetime, datetime] | None:
     try:
         day = date.fromisoformat(typed)
         first, last = (
-            datetime.combine(one, time(), zone()) for one in (day, day + timedelta(days=1))
+            datetime.combine(one, time(), zone()).astimezone(UTC)
+            for one in (day, day + timedelta(days=1))
         )
-    except (ValueError, OverflowError):  # no day, or the last one there is
+    except (ValueError, OverflowError):  # no day, or the first or last one there is
         return None
     return first, last
 

@@ -15,8 +15,9 @@ from newsletter.delivery.local_time import BadTime
 from newsletter.desk.assignments import people
 from newsletter.desk.clock import as_typed, publications_time, typed_time
 from newsletter.desk.door import current_editor, may_send, pages
-from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
+from newsletter.desk.lookup import ISSUE, find_issue, now, typed_id, typed_number
 from newsletter.desk.planning import Plan, plan_issue, plan_of, start_next
+from newsletter.issues.changes import FrozenIssue
 from newsletter.issues.front_matter import read_day
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue, Section
@@ -25,7 +26,6 @@ from newsletter.issues.skeleton import NumberTaken, next_issue
 from newsletter.pages import day, moment, page_language, settings
 
 THIS_CENTURY = "20"  # as a year begins; there are weeks before and after it
-LONGEST_ID = 9  # digits
 WRITERS = "writers-"  # then the slug of a section: its field in the form
 
 
@@ -66,10 +66,8 @@ class Dates:
         """The deadline, to come unless it is the `known` one; notes what is wrong with it."""
         if not self.deadline:
             return None
-        if known and self.deadline == as_typed(known):
-            return known
         try:
-            return typed_time(self.deadline)
+            return typed_time(self.deadline, known=known)
         except BadTime as error:
             self.errors["deadline"] = gettext(error.flaw.value)
             return None
@@ -113,8 +111,11 @@ def plan(number: int) -> AnyResponse:
     if dates.errors:
         return _plan_page(issue, dates, writers, seen=seen)
     wanted, who = Plan(date_, deadline_at, writers), current_editor().address
-    with transaction():
-        other = plan_issue(issue.id, wanted, seen=seen, who=who, now=now())
+    try:
+        with transaction():
+            other = plan_issue(issue.id, wanted, seen=seen, who=who, now=now())
+    except FrozenIssue:
+        return _plan_page(issue, dates, writers, seen=seen)
     if other is not None:
         return _plan_page(issue, dates, writers, seen=other.version, standing=other)
     flash(gettext("The plan is saved."))
@@ -123,13 +124,7 @@ def plan(number: int) -> AnyResponse:
 
 def _typed_writers(section: Section) -> frozenset[int]:
     ticked = request.form.getlist(WRITERS + section.slug)
-    return frozenset(_number(id_) for id_ in ticked)
-
-
-def _number(typed: str) -> int:
-    """A number of ours that a form holds; 0, which is nobody's, for anything else."""
-    is_ours = typed.isascii() and typed.isdecimal() and len(typed) <= LONGEST_ID
-    return int(typed) if is_ours else 0
+    return frozenset(id_ for one in ticked if (id_ := typed_id(one)) is not None)
 
 
 def _new_page(dates: Dates, status: int) -> Response:
@@ -151,7 +146,12 @@ def _plan_page(
     seen: str,
     standing: Plan | None = None,
 ) -> Response:
-    """The form; with what is wrong, or the plan that is `standing` since it was opened."""
+    """The form; with what is wrong, or the plan that is `standing` since it was opened.
+
+    What was chosen for an issue that is frozen since then is given back.
+    """
+    is_draft = issue.state is IssueState.DRAFT
+    is_frozen = request.method == "POST" and not is_draft
     html = render_template(
         "desk/plan.html",
         issue=issue,
@@ -162,10 +162,11 @@ def _plan_page(
         seen=seen,
         stands=dict(_stands_otherwise(issue, standing, dates, writers)) if standing else {},
         people=people(),
-        is_open=issue.state is IssueState.DRAFT,
+        is_draft=is_draft,
+        is_frozen=is_frozen,
         field=WRITERS,
     )
-    return Response(html, 409 if standing else 400 if dates.errors else 200)
+    return Response(html, 409 if standing or is_frozen else 400 if dates.errors else 200)
 
 
 def _stands_otherwise(

@@ -13,12 +13,11 @@ from newsletter.delivery.doubts import Decision, list_doubts, settle
 from newsletter.delivery.models import DeliveryState
 from newsletter.delivery.resending import list_failed, resend_failed
 from newsletter.desk.door import current_editor, may_send, pages
-from newsletter.desk.lookup import ISSUE, find_issue, now, typed_number
+from newsletter.desk.lookup import ISSUE, find_issue, now, typed_id, typed_number
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue
 
 MOST_SHOWN = 200
-LONGEST_ID = 18  # digits
 ALL = "all"
 
 
@@ -158,7 +157,7 @@ def _settled(number: int, decision: Decision) -> str:
 
 
 def _ids(typed: Sequence[str]) -> list[int]:
-    return [int(one) for one in typed if one.isdecimal() and len(one) <= LONGEST_ID]
+    return [id_ for one in typed if (id_ := typed_id(one)) is not None]
 
 
 def _back(number: int) -> AnyResponse:

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from newsletter.database import transaction
 from newsletter.desk.door import current_editor, pages
 from newsletter.desk.kept_words import keeps_words, told, wants_json, why_too_long
-from newsletter.desk.lookup import now
+from newsletter.desk.lookup import now, typed_id
 from newsletter.desk.places import ARTICLE, At, find_article, names_of
 from newsletter.issues import writing
 from newsletter.issues.differences import by_word
@@ -20,7 +20,6 @@ from newsletter.issues.sections import title_in
 from newsletter.issues.writing import Conflict, Frozen, Saved, Standing, TooLong
 from newsletter.locales import LANGUAGES
 
-LONGEST_VERSION = 9  # digits
 TIME = "HH:mm"
 
 
@@ -59,9 +58,8 @@ def save(number: int, slug: str, language: str) -> AnyResponse:
 
 def typed_version() -> int:
     """The version that the form was made from; 400 if it says none."""
-    typed = request.form.get("based_on", "")
-    is_version = typed.isascii() and typed.isdecimal() and len(typed) <= LONGEST_VERSION
-    return int(typed) if is_version else abort(400)
+    version = typed_id(request.form.get("based_on", ""))
+    return abort(400) if version is None else version
 
 
 def _saved(at: At, words: Words, saved: Saved) -> AnyResponse:

@@ -16,6 +16,7 @@ from tests.factories import make_issue
 
 ACCOUNT = "/desk/account"
 SEND = "/desk/issues/87/send"
+PLAN = "/desk/issues/87/plan"
 DEADLINE = datetime(2036, 7, 24, 12, tzinfo=UTC)
 AT = r'id="at"[^>]*value="([^"]*)"'
 
@@ -88,6 +89,25 @@ def test_the_hour_that_comes_twice_is_that_of_the_editors_zone(app, approved):
 
     choose(anna)
     assert set_time(anna, twice).status_code == 303
+
+
+def test_a_time_that_was_typed_under_another_clock_is_asked_for_again(app, approved):
+    anna = at_the_desk(app)
+    opened = anna.get(SEND).text
+    form = {"seen": piece(r'name="seen" value="([^"]+)"', opened), "zone": "UTC"}
+    plan = {"seen": piece(r'name="seen" value="([^"]+)"', anna.get(PLAN).text), "zone": "UTC"}
+    choose(anna, time_zone="Asia/Kathmandu")
+    assert '<input type="hidden" name="zone" value="Asia/Kathmandu">' in anna.get(PLAN).text
+
+    typed = form | {"at": "2035-07-25T12:00"}
+    refused = anna.send_form("/desk/issues/87/schedule", typed, page=SEND)
+    assert refused.status_code == 400
+    assert "Your clock is another one" in refused.text
+    assert piece(AT, refused.text) == "2035-07-25T12:00"
+    assert scheduled() is None
+    as_shown = f"{DEADLINE:%Y-%m-%dT%H:%M}"
+    planned = anna.send_form(PLAN, plan | {"date": "2026-11-17", "deadline": as_shown}, page=PLAN)
+    assert "Your clock is another one" in planned.text
 
 
 @pytest.mark.parametrize("zone", ["Atlantis/Town", "../../etc/passwd", "Etc/GMT+3", "x" * 500])

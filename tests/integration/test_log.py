@@ -2,10 +2,13 @@
 
 from datetime import UTC, datetime
 
+import pytest
+from sqlalchemy import update
+
 from newsletter import audit
 from newsletter.audit import COMMAND_LINE, POLICY
-from newsletter.database import transaction
-from newsletter.desk.models import Role
+from newsletter.database import db, transaction
+from newsletter.desk.models import Editor, Role
 from tests.desk import ADDRESS, at_the_desk, piece
 from tests.factories import make_issue
 
@@ -33,6 +36,17 @@ def test_the_latest_act_comes_first(app):
     three_acts()
 
     assert shown(anna.get("/desk/log")) == ["Three.", "Two.", "One."]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+@pytest.mark.parametrize("zone", ["Asia/Kathmandu", "America/New_York"])
+def test_the_ends_of_the_calendar_are_no_days_to_look_for(app, day, zone):
+    anna = at_the_desk(app, Role.ADMIN)
+    three_acts()
+    with transaction():
+        db.session.execute(update(Editor).values(time_zone=zone))
+
+    assert anna.get(f"/desk/log?day={day}").status_code == 200
 
 
 def test_acts_are_found_by_person_issue_and_day(app):
