@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import cache
 from zoneinfo import available_timezones
 
@@ -33,6 +32,7 @@ from newsletter.desk.door import (
 )
 from newsletter.desk.door_mails import News, tell
 from newsletter.desk.login import Flaw, WeakPassword, change_password, check_password
+from newsletter.desk.lookup import now
 from newsletter.desk.models import Editor
 from newsletter.desk.second_factor import WrongCode
 from newsletter.desk.sessions import end_session, end_sessions, sessions_of
@@ -42,11 +42,6 @@ from newsletter.locales import LANGUAGES
 SECRET = "secret"  # noqa: S105 - in the cookie: what a phone is being told
 LONGEST_CODE = 50  # characters, with blanks and hyphens
 LONGEST_NAME = 80  # characters
-
-
-def now() -> datetime:
-    """The clock of these pages."""
-    return datetime.now(UTC)
 
 
 @pages.get("/account")
@@ -87,12 +82,12 @@ def change_clock() -> AnyResponse:
 def new_password() -> AnyResponse:
     """Choose another password; ends all other sessions."""
     editor = current_editor()
-    if wait := seconds_to_wait(editor.address):
+    if wait := seconds_to_wait(editor.address_key):
         return Response(_account_page(error=later(wait)), 429, {"Retry-After": str(wait)})
     old = request.form.get("old", "")[:LONGEST_PASSWORD]
     if check_password(editor.address, old) is None:
         return Response(_account_page(error=gettext("This is not your old password.")), 400)
-    forget_tries(editor.address)
+    forget_tries(editor.address_key)
     try:
         with transaction():
             change_password(editor, typed_password())
@@ -244,12 +239,12 @@ def _with_password(act: Callable[[Editor], AnyResponse]) -> AnyResponse:
 def _refused_password(page: Callable[..., str]) -> AnyResponse | None:
     """The page again, unless the password in the form is that of whoever is here."""
     editor = current_editor()
-    if wait := seconds_to_wait(editor.address):
+    if wait := seconds_to_wait(editor.address_key):
         return Response(page(error=later(wait)), 429, {"Retry-After": str(wait)})
     typed = request.form.get("old", "")[:LONGEST_PASSWORD]
     if check_password(editor.address, typed) is None:
         return Response(page(error=gettext("This is not your password.")), 400)
-    forget_tries(editor.address)
+    forget_tries(editor.address_key)
     note_password()
     return None
 

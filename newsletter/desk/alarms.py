@@ -11,14 +11,13 @@ from sqlalchemy import and_, or_, select, update
 
 from newsletter.database import db, execute
 from newsletter.delivery.schedule import late_before
+from newsletter.desk.door_mails import owe_to
 from newsletter.desk.models import Editor, Role
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue
-from newsletter.mail.addresses import parse_address
 from newsletter.mail.publication import publication
 from newsletter.mail.rendering import RenderedMail, render_mail
 from newsletter.notices.models import NoticeKind
-from newsletter.notices.owing import owe
 from newsletter.pages import absolute_url, settings
 from newsletter.subscribers.models import SignupAttack
 
@@ -74,10 +73,8 @@ def _owe_all(mail: RenderedMail, now: datetime) -> int:
     """The same mail to every editor who may send, in the language of the publication."""
     may_send = select(Editor).where(Editor.role != Role.AUTHOR, Editor.ended_at.is_(None))
     editors = list(db.session.scalars(may_send))
-    language = settings().default_language
     for editor in editors:
-        recipient = parse_address(editor.address).smtp
-        owe(NoticeKind.ALARM, recipient, mail, language=language, now=now)
+        owe_to(NoticeKind.ALARM, editor.address, mail, now=now)
     return len(editors)
 
 

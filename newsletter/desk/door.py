@@ -7,7 +7,8 @@ Nothing here is kept by a browser or a proxy.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, cast
@@ -31,7 +32,7 @@ from newsletter.database import transaction
 from newsletter.desk import second_factor
 from newsletter.desk.door_mails import tell_of_tries
 from newsletter.desk.known_browser import is_known, know_this_browser
-from newsletter.desk.login import check_password, csrf, editor_at
+from newsletter.desk.login import account_of, check_password, csrf, editor_at
 from newsletter.desk.menu import menu
 from newsletter.desk.models import Editor, EditorSession
 from newsletter.desk.sessions import (
@@ -58,6 +59,7 @@ WANTED = "wanted"  # in the cookie: the page somebody was on the way to
 PASSWORD_AT = "password_at"  # noqa: S105  # in the cookie: when it was given last
 FRESH = 600  # seconds
 LONGEST_PASSWORD = 1000  # characters; nobody types more
+SECONDS_FOR_A_MAIL = 0.1  # more than it takes to write one
 HEADERS_HERE = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": HEADERS["Content-Security-Policy"] + "; frame-src 'self'",
@@ -183,13 +185,14 @@ def login() -> str:
 def log_in() -> AnyResponse:
     """Let an editor in, to the page they asked for; the same answer for whatever is wrong."""
     address, password = request.form.get("address", ""), request.form.get("password", "")
-    if wait := seconds_to_wait(address):
+    account = account_of(address)
+    if wait := seconds_to_wait(account):
         warn_owner(editor_at(address))
         return _ask_again(429, later(wait), {"Retry-After": str(wait)})
     editor = check_password(address, password[:LONGEST_PASSWORD])
     if editor is None:
         return _ask_again(401, gettext("Address and password do not match."))
-    forget_tries(address)
+    forget_tries(account)
     needs_more = editor.totp_secret is not None or second_factor.is_required(editor)
     let_in(editor, is_proved=not needs_more)
     here = page_at_the_desk(request.form.get("next", ""))
@@ -207,7 +210,7 @@ def let_in(editor: Editor, *, is_proved: bool) -> None:
     session.permanent = True
     session[KEY] = key
     note_password()
-    know_this_browser(editor.address)
+    know_this_browser(editor.address_key)
 
 
 def note_password() -> None:
@@ -268,10 +271,19 @@ def forget_tries(account: str) -> None:
 
 def warn_owner(editor: Editor | None) -> None:
     """Let somebody know that their account is tried at, if it is an account."""
-    if editor:
-        with transaction():
-            tell_of_tries(editor, now=datetime.now(UTC))
+    with equally_long():
+        if editor:
+            with transaction():
+                tell_of_tries(editor, now=datetime.now(UTC))
     hint("delivery.send_notices")
+
+
+@contextmanager
+def equally_long() -> Iterator[None]:
+    """Take as long if a mail is written as if none is: time would tell who works here."""
+    done_at = time.monotonic() + SECONDS_FOR_A_MAIL
+    yield
+    time.sleep(max(0.0, done_at - time.monotonic()))
 
 
 def _limits() -> LoginLimits:

@@ -73,6 +73,11 @@ def withdraw(invitation_id: int, *, by: Editor, now: datetime) -> None:
         audit.note(by.address, f"Withdrew the invitation of {address}.", now=now)
 
 
+def withdraw_all(address_key: str, *, now: datetime) -> None:
+    """Let no invitation bring somebody back who was let go."""
+    _withdraw(Invitation.address_key == address_key, now)
+
+
 def find_invitation(token: str, *, now: datetime) -> Invitation:
     """The invitation that a link belongs to; raises `BrokenLink` and `ExpiredInvitation`."""
     invitation_id, nonce = links().read(Purpose.INVITATION, token)

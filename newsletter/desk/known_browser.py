@@ -39,5 +39,5 @@ def is_known(account: str) -> bool:
 
 
 def _proof(account: str, key: str) -> str:
-    words = f"known browser of {account.strip().casefold()}"
+    words = f"known browser of {account}"
     return hmac.digest(key.encode(), words.encode(), "sha256").hex()

@@ -139,6 +139,14 @@ def editor_at(address: str) -> Editor | None:
     )
 
 
+def account_of(address: str) -> str:
+    """What tries at an address are counted under, however it is written."""
+    try:
+        return parse_address(address).key
+    except BadAddress:
+        return address.strip().casefold()
+
+
 def hash_password(password: str, address: str) -> str:
     """What is kept of a password; raises `WeakPassword`."""
     password = _normal(password)

@@ -6,6 +6,7 @@ from sqlalchemy import delete, or_, select
 
 from newsletter import audit
 from newsletter.database import db
+from newsletter.desk.invitations import withdraw_all
 from newsletter.desk.models import Assignment, Editor, RecoveryCode, Role
 from newsletter.desk.sessions import end_sessions
 from newsletter.errors import NewsletterError
@@ -41,6 +42,7 @@ def let_go(editor_id: int, *, who: str, now: datetime) -> Editor | None:
     editor.ended_at = now
     editor.totp_secret = editor.totp_step = None
     end_sessions(editor.id)
+    withdraw_all(editor.address_key, now=now)
     for held in (RecoveryCode, Assignment):
         db.session.execute(delete(held).where(held.editor_id == editor.id))
     audit.note(who, f"Let {editor.address} go.", now=now)

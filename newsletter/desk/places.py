@@ -45,7 +45,8 @@ class At:
 def find_article(number: int, slug: str, language: str) -> At:
     """The place that an address names; 404 if there is none, `NotAllowed` if it is another's."""
     issue = find_issue(number)
-    section = db.session.scalar(select(Section).where(Section.slug == slug))
+    sections = {section.slug: section for section in db.session.scalars(select(Section))}
+    section = sections.get(slug)  # a form may hold a NUL, which PostgreSQL cannot be asked for
     if section is None or language not in LANGUAGES:
         abort(404)
     if not may_write(current_editor(), issue.id, section.id):

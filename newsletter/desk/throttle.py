@@ -47,7 +47,7 @@ class LoginLimits:
         self, account: str, visitor: str | None, *, is_known: bool
     ) -> list[tuple[RateLimitItem, str, str]]:
         network = network_of(visitor)
-        hashed = hmac.digest(self._key, account.strip().casefold().encode(), "sha256").hex()
+        hashed = hmac.digest(self._key, account.encode(), "sha256").hex()
         who = f"{hashed} in a known browser" if is_known else hashed
         return [
             (RateLimitItemPerMinute(10, QUARTER), f"account {who}", network),

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from newsletter.database import db, transaction
 from newsletter.desk.models import Invitation, Role
 from newsletter.notices.models import NoticeKind
-from tests.desk import ADDRESS, at_the_desk, browser
+from tests.desk import ADDRESS, at_the_desk, browser, make_editor
 from tests.door import NEW, OTHER_PASSWORD, acts, invited, mails, take
 
 
@@ -31,6 +31,16 @@ def test_an_invitation_is_taken_once(app):
     assert browser(app).get(path).status_code == 410
     token = basim.token("/desk/account")
     assert basim.post(path, data={"csrf_token": token, "password": "x"}).status_code == 410
+
+
+def test_an_invitation_does_not_outlive_that_somebody_is_let_go(app):
+    admin = at_the_desk(app, Role.ADMIN)
+    path = invited(admin)
+    editor = make_editor(Role.AUTHOR, NEW)  # let in meanwhile by a command
+    admin.send_form(f"/desk/people/{editor.id}/let-go", page="/desk/people")
+
+    assert browser(app).get(path).status_code == 410
+    assert browser(app).log_in(NEW).status_code == 401
 
 
 @pytest.mark.parametrize("what", ["withdrawn", "replaced", "too old", "broken"])

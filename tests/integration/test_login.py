@@ -160,6 +160,16 @@ def test_who_guesses_is_told_to_wait_and_a_right_password_does_not_help_then(app
     assert "Too many tries" in refused.text
 
 
+def test_another_spelling_of_an_address_gives_no_more_tries(app):
+    with_umlaut, in_ascii = "anna@bücher.example", "anna@xn--bcher-kva.example"
+    guesser = browser(app)
+    tries = [guesser.log_in(with_umlaut, WRONG).status_code for _ in range(10)]
+
+    assert tries == [401] * 10
+    assert guesser.log_in(in_ascii, WRONG).status_code == 429
+    assert guesser.log_in("Anna@BÜCHER.example", WRONG).status_code == 429
+
+
 def test_somebody_unknown_is_told_to_wait_after_as_many_tries(app):
     guesser = browser(app)
     tries = [guesser.log_in("nobody@example.org", WRONG).status_code for _ in range(11)]

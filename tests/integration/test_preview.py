@@ -196,6 +196,11 @@ def test_an_unsaved_text_is_shown_as_it_would_be_when_it_is_saved(anna):
     assert re.sub(nobodys, "", anna.get(MAIL).text) == re.sub(nobodys, "", shown)
 
 
+@pytest.mark.parametrize("slug", ["", "nowhere", "western-response\0"])
+def test_an_unsaved_text_of_no_section_is_shown_nowhere(anna, slug):
+    assert anna.send_form(DRAFT, unsaved(section=slug)).status_code == 404
+
+
 def test_an_unsaved_text_in_another_language_is_shown_in_its_edition(anna):
     shown = anna.send_form(DRAFT, unsaved(language="ar", headline="فرقاطة تعود")).text
 

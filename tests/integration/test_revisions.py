@@ -54,6 +54,25 @@ def test_a_revision_is_put_back_as_a_new_one(place):
     assert len(bodies(place)) == 3
 
 
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (IssueState.SCHEDULED, "take it off the schedule first"),
+        (IssueState.CANCELLED, "belongs in another issue"),
+    ],
+)
+def test_who_may_not_put_a_revision_back_is_told_what_to_do_instead(app, place, state, said):
+    anna = at_the_desk(app)
+    with transaction():
+        db.session.get_one(Issue, place.issue_id).state = state
+
+    refused = anna.send_form(f"{URL}/revisions/1/restore", page="/desk/account")
+
+    assert refused.status_code == 409
+    assert said in refused.text
+    assert "Readers have it" not in refused.text
+
+
 def test_nothing_is_put_back_into_an_issue_that_is_under_way(place):
     with transaction():
         db.session.get_one(Issue, place.issue_id).state = IssueState.SCHEDULED
