@@ -1,9 +1,11 @@
-// Shows the mail as soon as something else is chosen; without it the form has a button.
+// Shows the mail as soon as something else is chosen; without it the form has a button, and so it
+// has again where there was no answer.
 
 import { turn } from "./desk-frames.js";
 
 const MOVES = "[data-frame]";
 const form = document.getElementById("view");
+const byHand = form.querySelector("[data-by-hand]");
 let isShowing = false;
 let isStale = false;
 
@@ -11,11 +13,19 @@ async function show() {
   isStale = true;
   if (isShowing) return;
   isShowing = true;
-  while (isStale) {
-    isStale = false;
-    await showChosen();
+  try {
+    while (isStale) {
+      isStale = false;
+      await showChosen();
+    }
+    byHand.hidden = true;
+  } catch (error) {
+    console.info("not shown this time", error);
+    byHand.hidden = false;
+    byHand.querySelector("[role=alert]").hidden = false;
+  } finally {
+    isShowing = false;
   }
-  isShowing = false;
 }
 
 async function showChosen() {
@@ -34,4 +44,4 @@ async function showChosen() {
 }
 
 form.addEventListener("change", show);
-form.querySelector("[data-show]").hidden = true;
+byHand.hidden = true;

@@ -16,6 +16,7 @@ from newsletter.delivery.models import Delivery, DeliveryState
 from newsletter.issues import link_checks
 from newsletter.issues.models import Issue
 from newsletter.settings import load_settings
+from tests.browser.door import log_in
 from tests.desk import piece
 from tests.issue_files import issue_file
 from tests.running import newsletter
@@ -42,17 +43,10 @@ def number(page):
     return page.viewport_size["width"]
 
 
-def log_in(page, site, password):
-    page.goto(f"{site}/desk/login")
-    page.get_by_label("Your mail address").fill(ADDRESS)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
-
-
 @pytest.fixture
 def editor(page, site, password):
     """A page at which somebody has logged in who may send."""
-    log_in(page, site, password)
+    log_in(page, site, ADDRESS, password)
     return page
 
 
@@ -102,7 +96,7 @@ def look_at(page, name, screenshots):
 def test_the_whole_way_of_an_editor(page, site, password, number, screenshots):
     page.goto(f"{site}/desk/login")
     look_at(page, "login", screenshots)
-    log_in(page, site, password)
+    log_in(page, site, ADDRESS, password)
 
     page.goto(f"{site}/desk/upload")
     file = {"name": "week.md", "mimeType": "text/markdown"}

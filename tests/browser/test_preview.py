@@ -10,6 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from tests.browser.door import log_in
 from tests.desk import piece
 from tests.issue_files import issue_file
 from tests.running import newsletter
@@ -88,11 +89,7 @@ def number(service, tmp_path):
 @pytest.fixture
 def editor(page, site, password):
     """A page at which somebody has logged in."""
-    page.goto(f"{site}/desk/login")
-    page.get_by_label("Your mail address").fill(ADDRESS)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(f"{site}/desk/**")
+    log_in(page, site, ADDRESS, password)
     return page
 
 
@@ -194,3 +191,44 @@ def test_the_page_before_sending_shows_what_is_chosen_without_being_loaded_anew(
     look_at(page, "chosen", screenshots)
     page.go_back()
     assert "/preview" not in page.url
+
+
+@pytest.fixture
+def preview(context, site, password, number):
+    """The page before sending, in a tab in which something will go wrong."""
+    page = context.new_page()
+    log_in(page, site, ADDRESS, password)
+    page.goto(f"{site}/desk/issues/{number}/preview")
+    expect(shown(page)).to_contain_text("Paris sends a frigate.")
+    return page
+
+
+def shown(page):
+    return page.frame_locator("#shown iframe >> nth=0").locator("body")
+
+
+def test_a_view_that_could_not_be_fetched_is_shown_when_the_server_answers_again(preview):
+    preview.context.set_offline(True)
+    preview.get_by_label("Western Response").uncheck()
+    expect(preview.get_by_role("alert")).to_contain_text("still the mail that you chose before")
+    expect(shown(preview)).to_contain_text("Paris sends a frigate.")
+    preview.context.set_offline(False)
+
+    preview.get_by_label("Phone", exact=True).check()
+
+    expect(shown(preview)).not_to_contain_text("Paris sends a frigate.")
+    expect(preview.locator(".window.phone")).to_be_visible()
+    expect(preview.get_by_role("alert")).to_have_count(0)
+    expect(preview.get_by_role("button", name="Show", exact=True)).to_be_hidden()
+
+
+def test_addresses_for_a_test_stay_when_another_view_is_chosen(preview):
+    preview.get_by_label("to these addresses").check()
+    preview.get_by_label("Addresses, with spaces").fill("omar@example.org")
+
+    preview.get_by_label("Plain text", exact=True).check()
+
+    preview.wait_for_url(re.compile("format=text"))
+    expect(preview.locator("form.test [name=format]")).to_have_value("text")
+    expect(preview.get_by_label("Addresses, with spaces")).to_have_value("omar@example.org")
+    expect(preview.get_by_label("to these addresses")).to_be_checked()
