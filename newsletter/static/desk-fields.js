@@ -16,6 +16,8 @@ function collect(property) {
 
 export const typed = () => collect("value");
 
+export const isBlank = (words) => Object.values(words).every((text) => !text.trim());
+
 export function fill(words) {
   for (const field of fields) field.value = words[field.name];
 }

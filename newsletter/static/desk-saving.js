@@ -1,6 +1,7 @@
 // Saves a moment after the last key, and again until the server has the text or says why not.
 
-import { basedOn, form, given, isReadOnly, same, savesItself, says, typed } from "./desk-fields.js";
+import { read, takeBack } from "./desk-approval.js";
+import { basedOn, form, given, isBlank, isReadOnly, same, savesItself, says, typed } from "./desk-fields.js";
 import { copy, keep } from "./desk-keeping.js";
 import { post, renewToken } from "./desk-sending.js";
 import { count, isStatusEmpty, show, tell } from "./desk-telling.js";
@@ -11,7 +12,6 @@ const FIRST_RETRY = 2000; // ms, doubled each time
 const LAST_RETRY = 20_000; // ms
 
 const afterTheLastKey = Number(says.autosave);
-const approving = document.querySelector("#approving form");
 
 let confirmed = given; // the server's
 let unsure = null; // was sent, and no answer came: it may have arrived or not
@@ -90,8 +90,9 @@ async function take(answer, words) {
 }
 
 function stored({ version, at, complaint }, words) {
+  if (String(version) !== basedOn.value) takeBack(isBlank(words));
+  read(version);
   basedOn.value = version;
-  if (approving) approving.elements.seen.value = version;
   confirmed = words;
   unsure = null;
   isRenewed = false;

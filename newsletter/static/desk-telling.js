@@ -4,6 +4,7 @@ import { form } from "./desk-fields.js";
 
 const status = document.getElementById("status");
 const trouble = document.getElementById("trouble"); // not on the page of two texts
+const said = trouble?.querySelector("[data-said]");
 const words = document.querySelector("[data-words]");
 
 export const isStatusEmpty = () => !status.textContent;
@@ -13,10 +14,10 @@ export function show(state, sentence) {
   if (sentence && status.textContent !== sentence) status.textContent = sentence;
 }
 
-export function tell(sentence, { compare = false, login = false } = {}) {
+export function tell(sentence = "", { compare = false, login = false } = {}) {
   if (!trouble) return;
   trouble.hidden = !sentence;
-  trouble.querySelector("[data-said]").textContent = sentence;
+  if (said.textContent !== sentence) said.textContent = sentence; // some browsers read out anew what is set anew
   trouble.querySelector("[data-compare]").hidden = !compare;
   trouble.querySelector("[data-login]").hidden = !login;
 }

@@ -1,5 +1,7 @@
 // Writes Markdown around what is selected: by button, or by Ctrl+B, Ctrl+I, Ctrl+K.
 
+import { shortcut } from "./desk-keys.js";
+
 const body = document.getElementById("body");
 const toolbar = document.querySelector(".toolbar");
 
@@ -59,8 +61,8 @@ toolbar.addEventListener("click", (event) => {
   if (button) mark(button.dataset.mark);
 });
 body.addEventListener("keydown", (event) => {
-  const name = KEYS[event.key.toLowerCase()];
-  if (!name || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
+  const name = KEYS[shortcut(event)];
+  if (!name) return;
   event.preventDefault();
   mark(name);
 });

@@ -6,6 +6,7 @@
 // where that keeps nothing aside, data-unkept says so, and #too-late is shown: the way to go on.
 
 import { form, given, same, savesItself, typed } from "./desk-fields.js";
+import { shortcut } from "./desk-keys.js";
 import { keep, recovers } from "./desk-keeping.js";
 import { leave, watchLeaving } from "./desk-leaving.js";
 import { recover } from "./desk-recovering.js";
@@ -25,7 +26,7 @@ form.addEventListener("submit", (event) => {
   else save();
 });
 document.addEventListener("keydown", (event) => {
-  if (!(event.ctrlKey || event.metaKey) || event.altKey || event.key.toLowerCase() !== "s") return;
+  if (shortcut(event) !== "s") return;
   event.preventDefault();
   if (savesItself) save();
 });

@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect
 
+from tests.browser.door import log_in
 from tests.desk import piece
 from tests.issue_files import issue_file
 from tests.running import alive, newsletter
@@ -50,15 +51,6 @@ def article(service, tmp_path):
     return f"/desk/issues/{number}/write/isis-in-action/en"
 
 
-def log_in(page, site, who):
-    address, password = who
-    page.goto(f"{site}/desk/login")
-    page.get_by_label("Your mail address").fill(address)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(f"{site}/desk/**")
-
-
 def look_at(page, name, screenshots):
     page.wait_for_load_state("networkidle")
     found = Axe().run(page).response["violations"]
@@ -72,7 +64,7 @@ def look_at(page, name, screenshots):
 @pytest.fixture
 def writer(page, site, anna, article):
     """A tab in which nothing may go wrong unseen."""
-    log_in(page, site, anna)
+    log_in(page, site, *anna)
     page.goto(site + article)
     return page
 
@@ -81,7 +73,7 @@ def writer(page, site, anna, article):
 def tab(context, site, anna, article):
     """A tab in which something will go wrong, so that its console may say so."""
     page = context.new_page()
-    log_in(page, site, anna)
+    log_in(page, site, *anna)
     page.goto(site + article)
     return page
 
@@ -91,7 +83,7 @@ def somewhere_else(chromium, site, bilal, article):
     """Bilal, at the same article in a browser of his own."""
     context = chromium.new_context()
     page = context.new_page()
-    log_in(page, site, bilal)
+    log_in(page, site, *bilal)
     page.goto(site + article)
     yield page
     context.close()
@@ -185,6 +177,46 @@ def test_signs_are_set_by_button_and_by_key_and_taken_back(writer):
     assert stored(writer, writer.url) == "[Sirte](https://a.example/)"
 
 
+ARABIC_KEYS = """([key, code]) => document.getElementById("body").dispatchEvent(
+  new KeyboardEvent("keydown", { key, code, ctrlKey: true, bubbles: true, cancelable: true }))"""
+
+
+def test_shortcuts_are_the_same_keys_on_an_arabic_keyboard(writer):
+    body(writer).fill("درنة")
+    body(writer).press("Control+a")
+    for key, code in (("لا", "KeyB"), ("ه", "KeyI")):
+        writer.evaluate(ARABIC_KEYS, [key, code])
+    expect(body(writer)).to_have_value("***درنة***")
+    writer.evaluate(ARABIC_KEYS, ["س", "KeyS"])
+    is_saved(writer)
+    writer.evaluate(ARABIC_KEYS, ["i", "KeyB"])  # a Latin keyboard with other places keeps its own
+    expect(body(writer)).to_have_value("**درنة**")
+
+
+def test_a_change_that_is_saved_takes_the_approvals_from_the_page_too(writer, service, article):
+    approve, chip = "Approve this article", writer.locator("p.approving")
+    writer.get_by_role("button", name=approve).click()
+    with changing(service) as database:
+        database.execute("UPDATE issue SET approved_at = revised_at, approved_by = 'Omar'")
+    writer.goto(writer.url.split("/issues/")[0].removesuffix("/desk") + article)
+    expect(chip).to_be_visible()
+    expect(writer.get_by_role("button", name=approve)).to_be_hidden()
+
+    write_on(writer, "!")
+    writer.keyboard.press("Backspace")
+    writer.keyboard.press("Control+s")
+    is_saved(writer)
+    expect(chip).to_be_visible()
+    write_on(writer, f" {TEXT}")
+    is_saved(writer)
+
+    expect(chip).to_be_hidden()
+    expect(writer.get_by_text("the approval of this issue is taken back.")).to_be_visible()
+    expect(writer.get_by_text("Omar approved this issue")).to_be_hidden()
+    writer.get_by_role("button", name=approve).click()
+    writer.get_by_text("The article is approved.").wait_for()
+
+
 def test_words_typed_without_a_connection_are_saved_when_it_is_back(tab):
     tab.context.set_offline(True)
     write_on(tab, f" {TEXT}")
@@ -276,7 +308,7 @@ def test_words_kept_in_a_browser_are_shown_to_nobody_else(tab, site, bilal):
     other = tab.context.new_page()
     other.goto(f"{site}/desk/")
     other.get_by_role("button", name="Log out").click()
-    log_in(other, site, bilal)
+    log_in(other, site, *bilal)
 
     other.goto(url)
     write_on(other, " Bilal was here.")
@@ -309,11 +341,11 @@ def test_a_session_that_is_over_keeps_the_words_until_the_same_person_is_back(
     look_at(tab, "expired", screenshots)
 
     other = tab.context.new_page()
-    log_in(other, site, bilal)
+    log_in(other, site, *bilal)
     is_told(tab, "somebody else is logged in")
     assert stored(other, tab.url) == "It begins."
     other.get_by_role("button", name="Log out").click()
-    log_in(other, site, anna)
+    log_in(other, site, *anna)
     tab.reload()
 
     is_saved(tab)
@@ -327,7 +359,7 @@ def test_a_session_renewed_in_another_tab_lets_the_words_through(tab, site, anna
 
     with tab.expect_popup() as popup:
         tab.get_by_role("link", name="Log in in a new tab").click()
-    log_in(popup.value, site, anna)
+    log_in(popup.value, site, *anna)
 
     is_saved(tab)
     assert stored(tab, tab.url) == f"It begins. {TEXT}"
@@ -405,8 +437,15 @@ def test_a_text_that_is_given_up_without_a_connection_is_not_gone(tab, somewhere
 def freeze(service, article):
     """Let an issue be a draft no more."""
     number = int(piece(r"issues/(\d+)/", article))
-    with closing(sqlite3.connect(service.instance / "newsletter.db")) as database, database:
+    with changing(service) as database:
         database.execute("UPDATE issue SET state = 'cancelled' WHERE number = ?", (number,))
+
+
+@contextmanager
+def changing(service):
+    """The database of the service, for what nobody could do by hand."""
+    with closing(sqlite3.connect(service.instance / "newsletter.db")) as database, database:
+        yield database
 
 
 def written_offline(tab, text):
