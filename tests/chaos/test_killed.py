@@ -77,7 +77,7 @@ def test_whatever_is_killed_again_and_again_everybody_is_accounted_for(
 
 
 def test_a_deploy_leaves_nobody_in_doubt_and_gives_back_at_once(servers: Servers) -> None:
-    servers.sink.order(Order(rate=50))
+    servers.sink.order(Order(rate=20))  # half a minute: a busy machine stops its parts in time
     number = servers.send()
 
     for _ in range(ROUNDS):
