@@ -62,8 +62,8 @@ CLOCK = {
 NO_ANSWER = (OperationalError, RedisError, OSError)
 PATIENCE = 1  # seconds that workers have to say that they live
 
-TASK_MINUTES = 22  # the hard limit of a task: 30 s, 10 min up to a dot at worst, 10 for its answer
-VISIBILITY_SECONDS = 30 * 60  # above the hard limit, or Redis hands a running task out again
+TASK_MINUTES = 42  # the hard limit of a task, above all that it may wait for a relay: decision 11
+VISIBILITY_SECONDS = 50 * 60  # above the hard limit, or Redis hands a running task out again
 
 _stopping = RawValue(c_bool)  # false; seen by a worker's children: it is there before they are
 

@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 from newsletter import create_app
-from newsletter.background import CLOCK, ISSUES, NOTICES, QUEUES, UPKEEP
+from newsletter.background import (
+    CLOCK,
+    ISSUES,
+    NOTICES,
+    QUEUES,
+    TASK_MINUTES,
+    UPKEEP,
+    VISIBILITY_SECONDS,
+)
+from newsletter.delivery.sending import SENDING_TIME
+from newsletter.mail.smtp import Limits
 from newsletter.settings import load_settings
 
 SOURCE = Path(__file__).parents[2] / "newsletter"
@@ -47,3 +57,13 @@ def test_every_hint_names_a_task():
 
 def test_the_clock_starts_only_tasks_that_exist():
     assert set(CLOCK) <= set(QUEUES)
+
+
+def test_no_task_is_killed_while_its_last_message_may_still_be_answered_nor_handed_out_again():
+    limits = Limits()
+    body_and_answer = limits.before_dot + limits.after_dot
+    envelope = 2 * limits.before_dot  # it may move to another connection once
+
+    longest = SENDING_TIME.total_seconds() + body_and_answer + envelope + body_and_answer
+
+    assert longest + 60 < TASK_MINUTES * 60 < VISIBILITY_SECONDS
