@@ -20,6 +20,7 @@ MAILBOX = ("5.1.", "5.2.")  # RFC 3463 3.2, 3.3: something is wrong with the add
 OTHERWISE = ("5.3.", "5.5.", "5.6.", "5.7.")  # ... a system, the protocol, the content, our name
 SENDER = {"5.1.7", "5.1.8"}  # RFC 3463 3.2: with our own address
 FULL = {"5.2.2", "5.2.3"}  # RFC 3463 3.3: for now, or for this mail
+SYNTAX = range(500, 505)  # RFC 5321 4.2.2: the protocol, whatever was to be said about the reader
 STORAGE_EXCEEDED = 552  # RFC 5321 4.2.3
 
 
@@ -56,10 +57,11 @@ def bounce_kind(answer: Answer) -> BounceKind | None:
     is_of_mailbox = status.startswith(MAILBOX) and status not in SENDER
     if answer.stage is not Stage.RCPT and not is_of_mailbox:
         return None
-    is_soft = status in FULL | SENDER or status.startswith(OTHERWISE)
-    if is_soft or (not status and answer.code == STORAGE_EXCEEDED):
-        return BounceKind.SOFT
-    return BounceKind.HARD
+    if status:
+        is_soft = status in FULL | SENDER or status.startswith(OTHERWISE)
+    else:
+        is_soft = answer.code in SYNTAX or answer.code == STORAGE_EXCEEDED
+    return BounceKind.SOFT if is_soft else BounceKind.HARD
 
 
 def _bounce(delivery: Waiting, answer: Answer) -> BounceNote | None:
