@@ -1,8 +1,8 @@
 """Deliveries in doubt: list them, and settle them by hand or by the operator's policy.
 
-Only what is in doubt at this moment is touched, so an answer that comes late (under the same fence)
-and a settlement do not clash: the first one counts. Never silently: each leaves a line in the
-audit log.
+Only what is in doubt at this moment is touched, so two who settle at once do not clash: the first
+one counts. No answer can come late: whoever might still hear one has lost the lease, or gave the
+doubt as its last word. Never silently: each leaves a line in the audit log.
 """
 
 from collections.abc import Collection

@@ -25,9 +25,6 @@ from newsletter.subscribers.models import BounceKind
 
 DIED = "The process that sent it ended before the answer was written down."
 
-_BEFORE_MARK = (DeliveryState.QUEUED,)
-_AFTER_MARK = (DeliveryState.SENDING, DeliveryState.IN_DOUBT)
-
 
 @dataclass(frozen=True, slots=True, eq=False)  # two claims of one batch are two leases
 class Lease:
@@ -54,9 +51,10 @@ class Waiting(NamedTuple):
 
 
 class Cleared(NamedTuple):
-    """The deliveries that may leave now; and whether sending goes on.
+    """Which of the deliveries that were to be marked may leave now; and whether sending goes on.
 
-    It does not when the issue is paused or cancelled, or the lease is lost.
+    Of the others nothing may leave. If they were skipped, because their readers had left, sending
+    goes on; if not, then the issue has to pause, is paused or cancelled, or the lease is lost.
     """
 
     ids: frozenset[int]
@@ -205,17 +203,16 @@ class Entry:
         return Cleared(cleared, goes_on=len(cleared) + skipped == len(ids))
 
     def record(self, lease: Lease, verdicts: Iterable[Verdict], *, were_marked: bool) -> None:
-        """Write down what became of deliveries; a late answer to a marked one settles its doubt.
+        """Write down what became of deliveries, each once: the first answer counts.
 
         Those whose envelope was answered before their mark were not marked.
         """
+        before = DeliveryState.SENDING if were_marked else DeliveryState.QUEUED
         alike: dict[tuple[DeliveryState, datetime | None], dict[int, Verdict]] = defaultdict(dict)
         for verdict in verdicts:
             alike[verdict.state, verdict.due_at][verdict.delivery_id] = verdict
         for unsettled in alike.values():
-            for before in _AFTER_MARK if were_marked else _BEFORE_MARK:
-                if unsettled:
-                    self._settle(lease, unsettled, before)
+            self._settle(lease, unsettled, before)
 
     def postpone(self, lease: Lease, due: Mapping[int, datetime]) -> None:
         """Let deliveries wait that were not tried; they are no further for it."""
@@ -228,8 +225,10 @@ class Entry:
         """End a lease; the batch is finished if nothing in it waits any more."""
         statements.GIVE_BACK.ids(self._pen, {"now": self._now, **_hold(lease)})
 
-    def _settle(self, lease: Lease, unsettled: dict[int, Verdict], before: DeliveryState) -> None:
-        """Move deliveries with verdicts alike from one state on; those that moved are settled."""
+    def _settle(
+        self, lease: Lease, unsettled: Mapping[int, Verdict], before: DeliveryState
+    ) -> None:
+        """Move deliveries with verdicts alike on that are still in a state."""
         some = next(iter(unsettled.values()))
         is_over = some.state not in (DeliveryState.QUEUED, DeliveryState.IN_DOUBT)
         values = {
@@ -243,7 +242,7 @@ class Entry:
         }
         settled = statements.RECORD.ids(self._pen, values)
         self._move(before, some.state, len(settled))
-        self._note_bounces([unsettled.pop(id_) for id_ in settled])
+        self._note_bounces([unsettled[id_] for id_ in settled])
 
     def _note_bounces(self, verdicts: Sequence[Verdict]) -> None:
         for verdict in verdicts:

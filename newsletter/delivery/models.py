@@ -62,7 +62,8 @@ class Delivery(Base):
     """One issue on its way to one subscriber; never two rows for the same pair.
 
     `dated_at` is the Date of the message, fixed at the first attempt; `marked_at` says since when
-    the final dot may have left; `due_at` is set only after a first refusal.
+    the final dot may have left. `due_at` is when to cut it into a new batch, and forgotten then: it
+    waits for its next attempt, for the pace of its domain, or because somebody sends it again.
     """
 
     __tablename__ = "delivery"
