@@ -21,13 +21,17 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, CursorResult, Dialect, Engine, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, registry
 from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
 
 BUSY_TIMEOUT = 30_000  # milliseconds that a writer on SQLite waits for the one before
 LONG_REST = 2.0  # seconds after which a connection is tried before it is used
 WRITES = "newsletter_writes"
+CUT_OFF = (  # two that psycopg takes for errors of ours, but the connection is of no use any more
+    psycopg.errors.ReadOnlySqlTransaction,  # the server became a standby
+    psycopg.errors.IdleInTransactionSessionTimeout,  # we were frozen, and it did not wait
+)
 
 _writes: ContextVar[bool] = ContextVar(WRITES, default=False)  # while a transaction begins
 
@@ -181,6 +185,16 @@ def _begin_sqlite(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         writes = _writes.get() or connection.get_execution_options().get(WRITES)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@event.listens_for(Engine, "handle_error")
+def _leave_what_cut_us_off(context: ExceptionContext) -> OperationalError | None:
+    """Connect anew, perhaps to another server, as after a connection that was lost."""
+    error = context.original_exception
+    if not isinstance(error, CUT_OFF):
+        return None
+    context.is_disconnect = True
+    return OperationalError(context.statement, None, error, hide_parameters=True)
 
 
 @event.listens_for(Engine, "handle_error")

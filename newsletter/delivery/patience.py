@@ -10,7 +10,7 @@ from typing import TypeVar
 import psycopg
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from newsletter.database import transaction
+from newsletter.database import CUT_OFF, transaction
 
 PATIENCE = 20.0  # s with a database that does not answer; a lease lasts longer
 PAUSE = 0.5  # s between two tries
@@ -19,6 +19,7 @@ LOST = (  # the database was cut off, or had no time for us
     InterfaceError,
     psycopg.OperationalError,
     sqlite3.OperationalError,
+    *CUT_OFF,
 )
 
 T = TypeVar("T")

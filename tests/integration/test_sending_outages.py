@@ -1,12 +1,15 @@
 """Relays that are down, refuse us, or lose the line: nobody is lost, and nobody is burnt."""
 
-from threading import Event
+from threading import Event, Timer
 
+import psycopg
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import InternalError
 
 from newsletter.database import db, transaction
 from newsletter.delivery.models import Delivery, RelayState
+from newsletter.delivery.patience import patiently
 from newsletter.delivery.progress import progress
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Issue
@@ -323,3 +326,65 @@ def test_an_answer_that_comes_after_the_lease_was_lost_changes_nothing(app, cloc
             send(issue, server.url, clock, connections=1)
         assert len({message.recipient for message in server.messages}) == 3
     assert states(issue) == {"in_doubt": 1, "sent": 2}
+
+
+@pytest.fixture
+def reads_only(migrated_postgres):
+    """Let PostgreSQL only read, as a standby, or write again."""
+
+    def configure(value):
+        with psycopg.connect(migrated_postgres, autocommit=True) as connection:
+            connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
+            connection.execute("SELECT pg_reload_conf()")
+
+    yield configure
+    configure("off")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_database_that_only_reads_for_a_while_is_waited_for(app, clock, reads_only):
+    """As after a failover, until whoever writes is found again."""
+    issue = start_issue(readers=40)
+    writes_again = Timer(1, reads_only, ["off"])
+
+    def become_a_standby(session):
+        if session.recipient == "reader-10@example.org":
+            reads_only("on")
+            writes_again.start()
+        session.behave()
+
+    with SmtpServer({"dot": become_a_standby}) as server:
+        send(issue, server.url, clock)
+        writes_again.join()
+        assert len(server.messages) == 40
+
+    assert states(issue) == {"sent": 40}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_connection_to_a_standby_is_left_for_another(app):
+    tried = []
+
+    def write():
+        tried.append(db.session.scalar(text("SELECT pg_backend_pid()")))
+        db.session.execute(update(Subscriber).values(state=SubscriberState.PENDING))
+
+    with transaction():
+        db.session.execute(text("SET SESSION default_transaction_read_only = on"))
+    patiently(write)
+
+    assert len(tried) == len(set(tried)) == 2
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_any_other_internal_error_is_no_outage(app):
+    tried = []
+
+    def fail():
+        tried.append(1)
+        db.session.execute(text("DO $$ BEGIN RAISE SQLSTATE '25001'; END $$"))
+
+    with pytest.raises(InternalError):
+        patiently(fail)
+
+    assert tried == [1]
