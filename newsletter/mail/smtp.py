@@ -180,13 +180,13 @@ class Relay:
     def hand_over(self, messages: Sequence[Message]) -> list[tuple[int, Answer]]:
         """Send one message on each connection; return when each has its answer, in their order.
 
-        Takes at most as many messages as there are connections (ValueError otherwise, and when
-        others are under way) and, but for looking up the relay's name, at most twice
-        `before_dot` and once `after_dot`.
+        Takes at most as many messages as there is `room` for (ValueError otherwise, and when
+        others wait for their answers) and, but for looking up the relay's name, at most twice
+        `before_dot` and once `after_dot`, behind what the relay owes to one that was withdrawn.
         """
-        if len(messages) > self._most:
-            raise ValueError("More messages than connections.")
-        if any(connection.is_busy for connection in self._connections):
+        if len(messages) > self.room():
+            raise ValueError("There is no room for so many messages.")
+        if any(connection.owes_answers for connection in self._connections):
             raise ValueError("Other messages are under way.")
         for message in messages:
             self.offer(message)

@@ -98,6 +98,11 @@ class Connection:
         return self._talk.is_leaving or not self._talk.has_room
 
     @property
+    def owes_answers(self) -> bool:
+        """Whether there is a message on it that was not withdrawn."""
+        return self._talk.owes_answers
+
+    @property
     def is_leaving(self) -> bool:
         """Whether a message would have to wait for the answer to the one before."""
         return self._talk.is_leaving

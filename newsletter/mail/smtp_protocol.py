@@ -94,6 +94,11 @@ class Conversation:
         return self._leaving is not None
 
     @property
+    def owes_answers(self) -> bool:
+        """Whether a message is to get an answer yet: one that was not withdrawn."""
+        return any(one and not one.is_withdrawn for one in (self._leaving, self._upcoming))
+
+    @property
     def is_idle(self) -> bool:
         """Whether it is open and nothing is under way."""
         return self.is_open and not (self._leaving or self._upcoming or self.is_over)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from email import message_from_bytes, policy
+from threading import Event
 
 import pytest
 from sqlalchemy import func, select
@@ -13,7 +14,7 @@ from newsletter.mail.smtp import Message
 from newsletter.notices.models import Notice, NoticeKind, NoticeState
 from newsletter.notices.owing import owe
 from tests.factories import NOON
-from tests.mail_server import free_port
+from tests.mail_server import PATIENCE, free_port
 from tests.posting import TestClock, fleet_to, relay_to, run_together
 from tests.smtp_server import SmtpServer, drop, say
 
@@ -170,6 +171,34 @@ def test_after_three_days_it_is_given_up(app, clock):
             clock.turn(hours=1, minutes=10)
 
     assert the_notice().state is NoticeState.FAILED
+
+
+def test_an_envelope_that_an_issue_left_behind_costs_no_notice_an_attempt(app, clock):
+    may_go_on = Event()
+
+    def dawdle(session):
+        if "left-behind@" in session.line:
+            may_go_on.wait(PATIENCE)
+        session.behave()
+
+    with SmtpServer({"rcpt": dawdle}) as server, fleet_to(server.url) as fleet:
+        owe_one("first@example.org")
+        notices.send_notices(fleet, clock=clock)  # the relay works, and gets two connections
+        with transaction():
+            line = fleet.choose("an issue", clock())
+        assert line
+        relay = line.relay
+        relay.offer(Message(99, "b-99@bounce.example", "left-behind@example.org", [b"x\r\n"]))
+        while not any("left-behind@" in command for command in server.commands):
+            relay.wait(0.05)
+        relay.withdraw([99])
+
+        owe_one("second@example.org")
+        notices.send_notices(fleet, clock=clock)
+        may_go_on.set()
+
+    assert [one.recipient for one in server.messages] == ["first@example.org", "second@example.org"]
+    assert set(db.session.scalars(select(Notice.attempts))) == {1}
 
 
 def test_what_a_dead_process_had_in_its_hands_is_queued_again_and_its_answer_ignored(

@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -139,6 +140,29 @@ def test_a_message_withdrawn_before_it_travelled_costs_nothing(extensions):
         "MAIL FROM:<b-2@bounce.example.org> SIZE=538"
     ]
     assert server.connections == 1
+
+
+def test_a_withdrawn_envelope_that_still_waits_holds_up_its_own_connection_alone():
+    may_go_on = Event()
+
+    def dawdle(session: Session) -> None:
+        may_go_on.wait(PATIENCE)
+        session.behave()
+
+    with SmtpServer({"rcpt": [dawdle]}) as server, relay_to(server, connections=2) as relay:
+        relay.offer(a_message(1))
+        while not any(command.startswith("RCPT") for command in server.commands):
+            relay.wait(0.05)
+        relay.withdraw([1])
+        assert relay.room() == 1
+
+        with pytest.raises(ValueError, match="room"):
+            relay.hand_over([a_message(2), a_message(3)])
+        [(_, answer)] = relay.hand_over([a_message(2)])
+        may_go_on.set()
+
+    assert answer == SENT
+    assert recipients(server) == ["reader2"]
 
 
 def test_in_lock_step_a_message_withdrawn_after_mail_is_reset():

@@ -80,12 +80,12 @@ def test_eight_connections_carry_a_message_each_at_once_and_stay_open():
     assert all(per_connection.count(number) == 3 for number in range(1, 9))
 
 
-def test_more_messages_than_connections_are_refused():
+def test_more_messages_than_there_is_room_for_are_refused():
     two = [a_message(1), a_message(2)]
     with (
         SmtpServer() as server,
         relay_to(server) as relay,
-        pytest.raises(ValueError, match="connections"),
+        pytest.raises(ValueError, match="room"),
     ):
         relay.hand_over(two)
 
