@@ -4,7 +4,9 @@ The queue is a hint, the database is the truth: a task carries at most an id, cl
 may run twice; a retry is a `due_at`, never a countdown; a lost hint is found by the clock.
 """
 
+import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import c_bool
@@ -146,6 +148,22 @@ def waiting(queue: str) -> int:
             return int(connection.SimpleQueue(queue).qsize())
     except (*NO_ANSWER, ChannelError):  # an empty queue is a missing key, and a complaint
         return 0
+
+
+def hinted(task: str) -> Counter[int]:
+    """How many hints of a task wait for a worker, by the id they carry.
+
+    Looks without taking any; none when Redis does not answer.
+    """
+    try:
+        with _broker() as connection:
+            channel: Any = connection.default_channel  # that of Redis: its queues are lists
+            kept = channel.client.lrange(QUEUES[task], 0, -1)
+            messages = [channel.message_to_python(json.loads(message)) for message in kept]
+    except NO_ANSWER:
+        return Counter()
+    ours = (message for message in messages if message.headers["task"] == task)
+    return Counter(args[0] for args, *_ in (message.decode() for message in ours))
 
 
 def is_consumed(queue: str) -> bool:

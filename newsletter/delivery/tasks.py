@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from celery import shared_task
 from flask import current_app
 
-from newsletter.background import ISSUES, NOTICES, hint, waiting
+from newsletter.background import NOTICES, hint, hinted, waiting
 from newsletter.database import transaction
 from newsletter.delivery import doubts, notices, report, sending, start, sweep
 from newsletter.delivery.fleet import Fleet, fleet_of
@@ -41,12 +41,9 @@ def sweep_issues() -> None:
         take_samples(now=now())
     with transaction():
         openings = sweep.openings(now=now())
-    called = waiting(ISSUES)
-    for issue_id in openings.elements():
-        if called > 0:
-            called -= 1  # a hint from before still waits for a worker
-        else:
-            hint("delivery.send_issue", issue_id)
+    called = hinted("delivery.send_issue")  # before, and waits for a worker
+    for issue_id in (openings - called).elements():
+        hint("delivery.send_issue", issue_id)
 
 
 @shared_task(name="delivery.start_scheduled")

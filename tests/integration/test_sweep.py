@@ -3,12 +3,14 @@
 import pytest
 from sqlalchemy import func, select
 
-from newsletter.background import ISSUES, NOTICES, is_consumed, waiting
+from newsletter.background import ISSUES, NOTICES, hint, hinted, is_consumed, waiting
 from newsletter.database import db, transaction
 from newsletter.delivery import ledger, slots, sweep, tasks
 from newsletter.delivery.models import Batch
 from newsletter.delivery.progress import progress
+from newsletter.delivery.start import send_now
 from newsletter.issues.lifecycle import IssueState
+from tests.factories import NOON, make_issue
 from tests.posting import TestClock, run_together, send, start_issue, states, take_batch, tick
 from tests.smtp_server import SmtpServer, say
 
@@ -109,10 +111,34 @@ def test_the_clock_sends_what_a_lost_hint_forgot_and_floods_no_queue(app, settin
     assert waiting(ISSUES) == 1
 
 
+def test_hints_of_one_issue_do_not_keep_senders_from_another(app):
+    """One that keeps its pace has few batches free, but its hints come back all the time."""
+    paced = start_issue(readers=3)
+    with transaction():
+        other = make_issue(88)
+    send_now(other.id, now=NOON)
+    with app.extensions["celery"].connection_for_write() as connection:
+        connection.SimpleQueue(ISSUES).clear()
+    for _ in range(5):
+        hint("delivery.send_issue", paced.id)
+
+    for _ in range(3):
+        tasks.sweep_issues()
+
+    assert hinted("delivery.send_issue") == {paced.id: 5, other.id: 1}
+    assert waiting(ISSUES) == 6
+
+
 def test_send_calls_as_many_senders_as_there_may_be(app, settings):
     start_issue(readers=3)
 
     assert waiting(ISSUES) == settings.senders_per_issue
+
+
+def test_without_redis_no_hint_is_known_of(app, tmp_path):
+    app.extensions["celery"].conf.update(broker_url=f"redis+socket://{tmp_path}/nobody.sock")
+
+    assert hinted("delivery.send_issue") == {}
 
 
 def test_without_a_worker_nobody_takes_the_queue(app):
