@@ -1,8 +1,9 @@
 """What became of an issue, counted from its deliveries: by language, sections, format and domain.
 
 The counts of a whole issue are in its tallies. To tell readers apart every delivery has to be
-looked at, so a task does that when an issue is done and now and then after it, and the desk shows
-what was counted last. Queries, and one short write: nobody waits for the counting.
+looked at, so a task does that when an issue is done, when its tallies say otherwise (a doubt was
+settled), and now and then after it; the desk shows what was counted last. Queries, and one short
+write: nobody waits for the counting.
 """
 
 from collections import Counter, defaultdict
@@ -13,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Select, Subquery, and_, delete, func, insert, or_, select
 
 from newsletter.database import db, execute, is_sqlite
-from newsletter.delivery.models import Delivery, DeliveryState, ReportLine
+from newsletter.delivery.models import Delivery, DeliveryState, ReportLine, Tally
 from newsletter.issues.lifecycle import IssueState
 from newsletter.issues.models import Edition, Issue
 from newsletter.subscribers.models import (
@@ -24,10 +25,13 @@ from newsletter.subscribers.models import (
     SuppressionReason,
 )
 
-COUNTED = (
-    *(DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.SKIPPED, DeliveryState.IN_DOUBT),
-    *("bounced", "complained", "unsubscribed"),
+ENDS = (
+    DeliveryState.SENT,
+    DeliveryState.FAILED,
+    DeliveryState.SKIPPED,
+    DeliveryState.IN_DOUBT,
 )
+COUNTED = (*ENDS, "bounced", "complained", "unsubscribed")
 TOP_DOMAINS = 20
 FEWEST = 5  # readers: a domain with fewer would tell of persons
 OTHERS = "*"  # domains beyond, also those of readers that were erased
@@ -63,6 +67,7 @@ def issues_to_count(*, now: datetime) -> list[int]:
     """
     counted_at = ReportLine.counted_at
     last_bounce = _last_bounces(since=now - AGAIN_AFTER)
+    tallied = _tallied()
     query = (
         select(Issue.id)
         .outerjoin(
@@ -70,12 +75,14 @@ def issues_to_count(*, now: datetime) -> list[int]:
             and_(ReportLine.issue_id == Issue.id, ReportLine.dimension == Dimension.ALL),
         )
         .outerjoin(last_bounce, last_bounce.c.issue_id == Issue.id)
+        .outerjoin(tallied, tallied.c.issue_id == Issue.id)
         .where(
             Issue.sending_started_at.is_not(None),
             Issue.state.in_(DONE),
             or_(
                 counted_at.is_(None),
                 Issue.completed_at > counted_at,
+                *(getattr(ReportLine, end) != tallied.c[end] for end in ENDS),
                 and_(Issue.sending_started_at > now - STILL_MOVES, counted_at <= now - AGAIN_AFTER),
                 and_(counted_at <= now - SOONER_AFTER, last_bounce.c.at > counted_at),
             ),
@@ -152,6 +159,12 @@ def _last_bounces(*, since: datetime) -> Subquery:
         .group_by(Delivery.issue_id)
         .subquery()
     )
+
+
+def _tallied() -> Subquery:
+    """By issue how many deliveries came to which end."""
+    ends = (func.sum(getattr(Tally, end)).label(end) for end in ENDS)
+    return select(Tally.issue_id, *ends).group_by(Tally.issue_id).subquery()
 
 
 def _place(line: ReportLine) -> tuple[bool, int, str]:

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy import func, select, update
 
 from newsletter.database import db, transaction
-from newsletter.delivery import report
+from newsletter.delivery import report, steering
+from newsletter.delivery.doubts import Decision, settle
 from newsletter.delivery.models import Delivery, DeliveryState, ReportLine, Tally
 from newsletter.delivery.report import Dimension, issues_to_count, lines_of
 from newsletter.delivery.tasks import count_reports
@@ -29,7 +30,7 @@ from newsletter.subscribers.models import (
 from newsletter.subscribers.suppression import reason_of
 from newsletter.subscribers.unsubscribe import unsubscribe
 from tests.desk import at_the_desk, browser
-from tests.factories import make_subscriber
+from tests.factories import NOON, make_subscriber
 from tests.issue_files import issue_file
 from tests.publishing import draft, publish
 
@@ -216,6 +217,26 @@ def test_bounces_let_it_be_counted_again_sooner_and_also_late(app):
     assert issues_to_count(now=late) == []
     bounce(issue, "reader2@large.example", at=late)
     assert issues_to_count(now=late + timedelta(minutes=1)) == [issue.id]
+
+
+def test_it_is_counted_again_when_a_doubt_is_settled_also_during_the_counting(app):
+    readers()
+    issue = sent()
+    with transaction():
+        steering.move(issue.id, DeliveryState.SENT, DeliveryState.IN_DOUBT, marked_at=NOON)
+    count_reports()
+    assert counted(issue, Dimension.DOMAIN) == {"large.example": (0,) * 4, "*": (0,) * 4}
+    begun = datetime.now(UTC)
+    as_they_were = report.count_lines(issue.id)
+
+    with transaction():
+        settle(issue.id, None, Decision.DELIVERED, who="anna@example.org", now=begun)
+    with transaction():
+        report.keep_lines(issue.id, as_they_were, now=begun)
+    count_reports()
+
+    assert counted(issue, Dimension.DOMAIN)["large.example"] == (6, 0, 0, 0)
+    assert issues_to_count(now=datetime.now(UTC)) == []
 
 
 def test_only_the_latest_bounces_are_looked_at_every_minute(app):
