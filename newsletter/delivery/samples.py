@@ -17,7 +17,7 @@ from newsletter.issues.models import Issue
 
 WINDOW = timedelta(minutes=1)  # what the rate is about
 INTERVAL = timedelta(seconds=5)  # between two samples, as the clock takes them
-EARLIEST = timedelta(seconds=2)  # after the start: before that a rate would be a guess
+EARLIEST = timedelta(seconds=2)  # after it began: before that a rate would be a guess
 MOST = 400  # samples of an issue
 SPREAD = 200  # what is left when there are more, and what a chart shows
 
@@ -55,19 +55,23 @@ def samples(issue_id: int) -> list[Sample]:
 def rate(issue_id: int, settled: int, *, started_at: datetime, now: datetime) -> float | None:
     """How many messages a second were settled in about the last minute.
 
-    None when it is too early to say. Between two samples that lie apart nothing had moved.
+    None when it is too early to say. Between two samples that lie apart nothing had moved. When
+    some were queued again meanwhile, fewer are settled than before: it counts from there.
     """
-    if now - started_at < EARLIEST:
-        return None
     edge = now - WINDOW
-    before = db.session.execute(
+    of_issue = ProgressSample.issue_id == issue_id
+    last_before = select(func.max(ProgressSample.at)).where(of_issue, ProgressSample.at <= edge)
+    fewest = db.session.execute(
         select(ProgressSample.at, ProgressSample.settled)
-        .where(ProgressSample.issue_id == issue_id, ProgressSample.at <= edge)
-        .order_by(ProgressSample.at.desc())
+        .where(of_issue, ProgressSample.at >= last_before.scalar_subquery())
+        .order_by(ProgressSample.settled, ProgressSample.at)
         .limit(1)
     ).first()
-    at, count = before or (started_at, 0)
-    return max(0, settled - count) / (now - max(at, edge - INTERVAL)).total_seconds()
+    at, count = fewest or (started_at, 0)
+    since = max(at, edge - INTERVAL)
+    if settled < count or now - since < EARLIEST:
+        return None
+    return (settled - count) / (now - since).total_seconds()
 
 
 def thinned(of: Sequence[Sample], most: int) -> list[Sample]:

@@ -163,12 +163,21 @@ def test_after_a_long_rest_the_rate_is_of_what_moves_now(app):
     assert found == pytest.approx(10, rel=0.1)
 
 
-def test_when_deliveries_are_queued_again_the_rate_is_not_negative(app):
+def test_when_deliveries_are_queued_again_the_rate_is_of_what_was_settled_since(app):
     issue_id, clock = make_sending(), TestClock()
-    settle(issue_id, 5000, clock)
-    clock.turn(minutes=2)
+    for _ in range(24):
+        clock.turn(seconds=5)
+        settle(issue_id, 5000, clock)
+    clock.turn(hours=2)
 
-    assert rate(issue_id, 4000, started_at=NOON, now=clock()) == 0
+    assert rate(issue_id, 119_000, started_at=NOON, now=clock()) is None, "unseen by the clock"
+    settle(issue_id, -1000, clock)
+    assert rate(issue_id, 119_000, started_at=NOON, now=clock()) is None, "too early to say"
+    for _ in range(20):
+        clock.turn(seconds=5)
+        settle(issue_id, 40, clock)
+        settled = samples(issue_id)[-1].settled
+        assert rate(issue_id, settled, started_at=NOON, now=clock()) == pytest.approx(8)
 
 
 def test_thinning_keeps_the_last_sample_of_each_stretch():
