@@ -128,6 +128,10 @@ class Pace:
             self._local.done(counts)
         self._ask("done", [_wire_key(domain) for domain in left], left=list(left.values()))
 
+    def abandon(self) -> None:
+        """Nothing of this process is on the wire any more, whatever became of it."""
+        self.done(list(self._on_wire.elements()))
+
     def take(self, relay: str, count: int) -> None:
         """Count notices, which go without asking; issues wait for them, a minute at most."""
         general = self._general(relay)

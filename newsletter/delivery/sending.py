@@ -119,8 +119,7 @@ class Sender:
         except BaseException:
             for line in self._used:
                 line.abandon()  # nobody is left who would hear the answers
-            under_way = (*self._offered.values(), *self._cleared.values())
-            self._fleet.pace.done([item.domain for _line, item in under_way])
+            self._fleet.pace.abandon()
             raise
 
     def _goes_on(self, until: datetime) -> bool:

@@ -257,6 +257,17 @@ def test_messages_on_the_wire_are_counted_over_all_processes(redis, url):
     assert let_go(there.admit(RELAY, ["yahoo.com"] * 2)) == 1
 
 
+def test_a_process_that_breaks_off_has_nothing_on_the_wire(redis, url):
+    here, there = (pace_at(url, domains="yahoo.com=1000/3 *=1000/5") for _ in range(2))
+    here.admit(RELAY, ["yahoo.com", FREE, FREE])
+    there.admit(RELAY, [FREE])
+
+    here.abandon()
+    here.abandon()
+
+    assert let_go(there.admit(RELAY, ["yahoo.com"] * 4 + [FREE] * 6)) == 3 + 4
+
+
 def test_one_process_cannot_give_back_what_another_has(redis, url):
     here, there = (pace_at(url, domains="yahoo.com=1000/2") for _ in range(2))
     here.admit(RELAY, ["yahoo.com"] * 2)

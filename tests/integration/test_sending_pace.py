@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from newsletter.database import db
 from newsletter.delivery.fleet import Fleet
+from newsletter.delivery.misgivings import Misgivings
 from newsletter.delivery.models import Delivery
 from newsletter.delivery.pace import Pace
 from newsletter.domain_limits import DomainLimits
@@ -132,3 +133,40 @@ def test_all_processes_together_open_no_more_connections_than_the_relay_bears(
         assert server.most_at_once <= 3
 
     assert states(issue) == {"sent": 1200}
+
+
+class BreaksOff(Misgivings):
+    """Breaks a sender off while it sorts the answers of a group."""
+
+    def __init__(self, *, after):
+        super().__init__(87)
+        self._left = after
+
+    def take(self, answer, domain):
+        self._left -= 1
+        if not self._left:
+            raise ZeroDivisionError
+        return super().take(answer, domain)
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_sender_that_breaks_off_gives_its_places_at_a_domain_back(app, redis_url, clock, after):
+    issue = start_issue(readers=12)
+
+    with (
+        SmtpServer() as server,
+        paced_fleet(redis_url, server, domains="example.org=1000/4") as fleet,
+    ):
+        fleet._misgivings[issue.number] = BreaksOff(after=after)
+        with pytest.raises(ZeroDivisionError):
+            send_by(fleet, issue, clock)
+        with Redis.from_url(redis_url) as redis:
+            assert not redis.exists("pace:wire:example.org"), "nothing is on the wire"
+
+        del fleet._misgivings[issue.number]
+        clock.turn(minutes=1)
+        tick(clock)
+        send_by(fleet, issue, clock)
+
+    assert set(states(issue)) <= {"sent", "in_doubt"}
+    assert states(issue)["in_doubt"] <= 4
