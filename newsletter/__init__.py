@@ -17,7 +17,7 @@ from newsletter.archive import sitemap as _sitemap  # noqa: F401  # the same
 from newsletter.archive import views as archive
 from newsletter.archive.keeping import Shelf
 from newsletter.background import init_background
-from newsletter.database import db, migrate
+from newsletter.database import db, limited, migrate
 from newsletter.delivery import tasks as _delivery_tasks  # noqa: F401  # registers its tasks
 from newsletter.delivery import traces as _delivery_traces  # noqa: F401  # tells what it holds
 from newsletter.desk import account_views as _account_views  # noqa: F401  # adds its pages
@@ -101,7 +101,7 @@ def flask_config(settings: Settings) -> dict[str, object]:
     return {
         "SECRET_KEY": settings.secret_keys[0],
         "SECRET_KEY_FALLBACKS": list(settings.secret_keys[1:]),
-        "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        "SQLALCHEMY_DATABASE_URI": limited(settings.database_url),
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "hide_parameters": True,  # readers' addresses are among them, and errors are logged
         },

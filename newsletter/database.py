@@ -28,6 +28,17 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
 BUSY_TIMEOUT = 30_000  # milliseconds that a writer on SQLite waits for the one before
 LONG_REST = 2.0  # seconds after which a connection is tried before it is used
 WRITES = "newsletter_writes"
+LIMITS = {  # of a connection to PostgreSQL, whose silence leaves leases to run out
+    "connect_timeout": "5",  # seconds
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",  # milliseconds
+}
+LIMIT_IDLE_TRANSACTIONS = """
+SELECT set_config('idle_in_transaction_session_timeout', '60s', false)
+WHERE current_setting('idle_in_transaction_session_timeout') = '0'
+"""
 CUT_OFF = (  # two that psycopg takes for errors of ours, but the connection is of no use any more
     psycopg.errors.ReadOnlySqlTransaction,  # the server became a standby
     psycopg.errors.IdleInTransactionSessionTimeout,  # we were frozen, and it did not wait
@@ -100,6 +111,23 @@ db = SQLAlchemy(
 migrate = Migrate()
 
 
+def limited(url: str) -> sa.URL:
+    """The address of a database, with our limits of time where it says none of its own."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "postgresql":
+        return parsed
+    return parsed.set(query={**LIMITS, **parsed.query})
+
+
+def end_read() -> None:
+    """Let go of the connection before something that takes long; what was read stays.
+
+    A transaction that idles for a minute is ended by PostgreSQL, whoever has it.
+    """
+    if db.session().in_transaction():
+        db.session.commit()  # a rollback would expire the objects read
+
+
 @contextmanager
 def transaction(*, snapshot: bool = False) -> Iterator[None]:
     """Commit what the block did, or nothing of it; raises `RuntimeError` when nested.
@@ -110,8 +138,7 @@ def transaction(*, snapshot: bool = False) -> Iterator[None]:
     """
     if db.session.info.get(WRITES):
         raise RuntimeError("a transaction is open already: only edges open one")
-    if db.session().in_transaction():
-        db.session.commit()  # end an open read; a rollback would expire the objects read
+    end_read()
     db.session.info[WRITES] = True
     try:
         _begin(snapshot=snapshot)
@@ -148,7 +175,7 @@ def is_sqlite() -> bool:
 @event.listens_for(Engine, "connect")
 def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
     """Write-ahead log, foreign keys, patience; and leave BEGIN to us."""
-    if not type(connection).__module__.startswith("sqlite3"):
+    if not _is_of("sqlite3", connection):
         return
     connection.isolation_level = None
     cursor = connection.cursor()
@@ -158,6 +185,19 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA secure_delete = ON")  # what is erased is gone from the file, too
     cursor.close()
+
+
+@event.listens_for(Engine, "connect")
+def _limit_idle_transactions(connection: Any, _record: ConnectionPoolEntry) -> None:
+    """Let PostgreSQL end what a frozen process began, and its locks; unless others limit it.
+
+    By a statement: what stands in the address may be options of the operator's, and a pooler
+    between us would refuse ours.
+    """
+    if _is_of("psycopg", connection):
+        connection.autocommit = True
+        connection.execute(LIMIT_IDLE_TRANSACTIONS)
+        connection.autocommit = False
 
 
 @event.listens_for(Pool, "checkin")
@@ -171,12 +211,16 @@ def _try_after_rest(
 ) -> None:
     """A database may have restarted meanwhile; a connection in constant use finds out by itself."""
     rests_since = record.info.get("rests_since", monotonic())
-    if monotonic() - rests_since > LONG_REST and type(connection).__module__.startswith("psycopg"):
+    if monotonic() - rests_since > LONG_REST and _is_of("psycopg", connection):
         try:
             connection.execute("SELECT 1")
             connection.rollback()
         except psycopg.Error as error:
             raise DisconnectionError from error  # the pool makes a new one
+
+
+def _is_of(driver: str, connection: object) -> bool:
+    return type(connection).__module__.startswith(driver)
 
 
 @event.listens_for(Engine, "begin")

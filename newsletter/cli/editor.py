@@ -7,7 +7,7 @@ import click
 
 from newsletter import audit
 from newsletter.cli.nouns import Noun, Refusal, now
-from newsletter.database import transaction
+from newsletter.database import end_read, transaction
 from newsletter.desk import assignments, people
 from newsletter.desk.door_mails import News, tell
 from newsletter.desk.login import add_editor, change_password, editor_at
@@ -105,6 +105,7 @@ def _known(address: str) -> Editor:
 def _ask_for_password() -> str:
     if not sys.stdin.isatty():
         return ""
+    end_read()
     answer: str = click.prompt(
         "Password (empty: one is made up)",
         default="",

@@ -15,7 +15,7 @@ from newsletter.background import hint
 from newsletter.cli.nouns import Interrupted, Noun, Refusal, now
 from newsletter.cli.previews import write_previews
 from newsletter.cli.standing import in_lines, pace_in_words
-from newsletter.database import db, transaction
+from newsletter.database import db, end_read, transaction
 from newsletter.delivery.fanout import audience
 from newsletter.delivery.progress import FullProgress, full_progress, live_workers
 from newsletter.delivery.schedule import is_late
@@ -180,7 +180,7 @@ def _wait(issue_id: int, counts: FullProgress) -> FullProgress:
         while counts.state is IssueState.SENDING:
             time.sleep(PAUSE)
             before, counts = counts, full_progress(issue_id, now=now())
-            db.session.commit()  # the next look shall see what has changed
+            end_read()  # the next look shall see what has changed
             bar.update(before.still_to_come - counts.still_to_come, counts)
             if counts.counts != before.counts:
                 last_change = time.monotonic()

@@ -28,7 +28,7 @@ from flask_babel import gettext, ngettext, refresh
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.background import hint
-from newsletter.database import transaction
+from newsletter.database import end_read, transaction
 from newsletter.desk import second_factor
 from newsletter.desk.door_mails import tell_of_tries
 from newsletter.desk.known_browser import is_known, know_this_browser
@@ -120,6 +120,7 @@ def ask_who_it_is() -> AnyResponse | None:
         speak_to(current_editor())
     if request.endpoint not in OPEN and (wanted := _where_to_first()):
         return redirect(wanted, 303)
+    end_read()  # the rest of a large form may come slowly
     csrf.protect()
     return None
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from time import monotonic
 from urllib.parse import urlsplit
 
-from newsletter.database import transaction
+from newsletter.database import end_read, transaction
 from newsletter.desk.safe_fetch import Fetcher
 from newsletter.desk.sender_domain import PREFIX, try_record
 from newsletter.issues import link_checks
@@ -25,6 +25,7 @@ def try_waiting(
     sites: dict[str, list[str]] = {}
     for url in link_checks.waiting():
         sites.setdefault(urlsplit(url).netloc or url, []).append(url)
+    end_read()
     with ThreadPoolExecutor(SITES_AT_ONCE) as pool:
         rounds = [pool.submit(_try_site, fetcher, urls, until) for urls in sites.values()]
         for done in as_completed(rounds):

@@ -1,7 +1,8 @@
 """How Alembic reaches our database: always through the application, never offline.
 
 Two processes may upgrade at the same moment (web servers of a new release): on PostgreSQL the
-second one waits for the first at an advisory lock; on SQLite, at BEGIN IMMEDIATE.
+second one waits for the first at an advisory lock; on SQLite, at BEGIN IMMEDIATE. An upgrade may
+think for as long as it wants between two statements.
 
 SQLite changes a table by making it anew, so its foreign keys rest meanwhile and are checked at
 the end (https://www.sqlite.org/lang_altertable.html, section 7).
@@ -27,6 +28,7 @@ def run_migrations() -> None:
         context.configure(connection=connection, target_metadata=db.metadata, **options)
         with _foreign_keys_rest(connection), connection.begin(), context.begin_transaction():
             if connection.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
             context.run_migrations()
             _check_foreign_keys(connection)

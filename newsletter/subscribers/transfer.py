@@ -14,7 +14,7 @@ from itertools import islice
 
 from sqlalchemy import insert, select
 
-from newsletter.database import db
+from newsletter.database import db, end_read
 from newsletter.errors import NewsletterError
 from newsletter.issues.sections import standing_sections
 from newsletter.mail.addresses import Address, parse_address
@@ -190,19 +190,23 @@ def in_chunks(
 def export_subscribers() -> Iterator[str]:
     """All subscribers as lines of CSV without line ends, the names of the columns first.
 
-    The columns are those of an import; cells that a spreadsheet would run are guarded.
+    The columns are those of an import; cells that a spreadsheet would run are guarded. Whoever
+    takes the lines may take their time.
     """
     yield _csv_line(COLUMNS)
     slugs_by_choice = lru_cache(slugs_of)
     after = 0
     while page := _page_of_subscribers(after):
         consents = _consents([subscriber.id for subscriber in page])
+        lines = []
         for subscriber in page:
             chosen = subscriber.subscription
             slugs = slugs_by_choice(chosen.choice) if chosen else []
-            yield _csv_line(_cells(subscriber, consents.get(subscriber.id), slugs))
+            lines.append(_csv_line(_cells(subscriber, consents.get(subscriber.id), slugs)))
         after = page[-1].id
+        end_read()
         db.session.expunge_all()  # a list of any length passes through the same memory
+        yield from lines
 
 
 def _record(entries: list[Entry], ids: dict[str, int]) -> None:

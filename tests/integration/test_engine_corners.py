@@ -6,18 +6,20 @@ from datetime import UTC, datetime, timedelta
 from threading import Event, Lock
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
-from newsletter.database import db, transaction
+from newsletter.database import db, end_read, transaction
 from newsletter.delivery import ledger, sending, steering, sweep
 from newsletter.delivery.fleet import Fleet
 from newsletter.delivery.ledger import Verdict
-from newsletter.delivery.models import Delivery, DeliveryState
+from newsletter.delivery.models import Batch, Delivery, DeliveryState
 from newsletter.delivery.pace import pace_of
+from newsletter.delivery.patience import LOST
 from newsletter.delivery.progress import progress
 from newsletter.issues.lifecycle import IssueState
 from newsletter.mail.smtp import Limits, Relay, RelayAddress
 from newsletter.pages import settings
+from tests.mail_server import PATIENCE
 from tests.posting import (
     TestClock,
     run_together,
@@ -25,6 +27,7 @@ from tests.posting import (
     start_issue,
     states,
     take_batch,
+    tick,
 )
 from tests.smtp_server import Gone, SmtpServer, hang
 
@@ -180,3 +183,44 @@ def test_an_editor_can_cancel_while_a_sender_writes_down_a_group(app, clock):
     with transaction():
         sweep.close_issues(now=clock())
     assert states(issue)["queued"] == 0
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_marks_of_a_process_that_froze_are_undone_and_others_send(app, clock, mail_server):
+    issue = start_issue(readers=6)
+    with transaction():
+        lease = take_batch(issue, clock)
+        ids = [delivery.id for delivery in ledger.waiting(lease)]
+    has_marked, may_thaw = Event(), Event()
+    failures = []
+
+    def freeze():
+        with app.app_context():
+            try:
+                with transaction(), ledger.entry(lease.slot, clock()) as entry:
+                    limit = "SET LOCAL idle_in_transaction_session_timeout = '300ms'"
+                    db.session.execute(text(limit))
+                    assert len(entry.mark(lease, ids).ids) == 6
+                    has_marked.set()
+                    may_thaw.wait(PATIENCE)
+            except LOST as error:
+                failures.append(error)
+
+    def take_over():
+        with app.app_context():
+            has_marked.wait(PATIENCE)
+            clock.turn(minutes=1)
+            tick(clock)
+            assert db.session.scalar(select(Batch.fence)) == lease.fence, "it is held"
+            while db.session.scalar(select(Batch.fence)) == lease.fence:
+                end_read()
+                time.sleep(0.05)
+                tick(clock)
+            send(issue, mail_server.url, clock)
+            may_thaw.set()
+
+    run_together(freeze, take_over)
+
+    assert len(failures) == 1
+    assert len(mail_server.envelopes) == 6
+    assert states(issue) == {"sent": 6}

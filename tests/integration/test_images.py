@@ -251,3 +251,31 @@ def test_an_address_that_only_looks_like_one_of_ours_is_shown_as_it_is(anna):
     edition = shown_in(anna, f"![A map]({gone}) ![Theirs](https://evil.example{path_of(gone)})")
 
     assert re.findall(r'<img src="([^"]*)"', edition.html) == [gone]
+
+
+class SlowBody(BytesIO):
+    """What a visitor sends, with a look at the database whenever more of it is waited for."""
+
+    def __init__(self, data, pool):
+        super().__init__(data)
+        self._pool = pool
+        self.held = set()
+
+    def readinto(self, buffer):
+        self.held.add(self._pool.checkedout())
+        return super().readinto(buffer)
+
+
+def test_while_a_picture_comes_in_no_connection_to_the_database_is_held(app):
+    browser = at_the_desk(app)
+    db.session.remove()
+    body = SlowBody(b"--x\r\n" + bytes(100_000) + b"\r\n--x--\r\n", db.engine.pool)
+
+    browser.post(
+        IMAGES,
+        input_stream=body,
+        content_type="multipart/form-data; boundary=x",
+        content_length=len(body.getvalue()),
+    )
+
+    assert body.held == {0}

@@ -1,9 +1,12 @@
 """Where links lead is asked by editors, tried by a worker, and said with place and remedy."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from typing import cast
 
 import pytest
+from sqlalchemy import QueuePool
 
 from newsletter.database import db, transaction
 from newsletter.desk import sender_domain
@@ -75,6 +78,19 @@ def test_each_link_is_tried_once_and_what_is_dead_is_said(app, site, fetcher):
         f"{place} has a dead link (the site says 404): {gone}",
         f"{place} links into a private network, where readers cannot follow: http://trap.example/",
     ]
+
+
+def test_while_a_site_is_waited_for_no_connection_to_the_database_is_held(app, site, fetcher):
+    ask(issue_with(f"[a](http://site.example:{site.port}/here)"))
+    pool, held = cast(QueuePool, db.engine.pool), []
+
+    def may_reach(_address):
+        held.append(pool.checkedout())
+        return True
+
+    try_waiting(replace(fetcher, may_reach=may_reach), clock=lambda: NOW)
+
+    assert set(held) == {0}
 
 
 def test_what_was_found_long_ago_is_not_said(app, site, fetcher):

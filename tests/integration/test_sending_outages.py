@@ -1,5 +1,6 @@
 """Relays that are down, refuse us, or lose the line: nobody is lost, and nobody is burnt."""
 
+import time
 from threading import Event, Timer
 
 import psycopg
@@ -374,6 +375,22 @@ def test_a_connection_to_a_standby_is_left_for_another(app):
     patiently(write)
 
     assert len(tried) == len(set(tried)) == 2
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_transaction_that_was_ended_because_we_froze_is_done_again(app):
+    tried = []
+
+    def write():
+        tried.append(1)
+        if len(tried) == 1:
+            db.session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '100ms'"))
+            time.sleep(0.5)
+        db.session.execute(update(Subscriber).values(state=SubscriberState.PENDING))
+
+    patiently(write)
+
+    assert len(tried) == 2
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

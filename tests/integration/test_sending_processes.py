@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from signal import SIGCONT, SIGSTOP
 from threading import Event
 
+import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import select
 
 from newsletter.database import db
@@ -80,3 +83,48 @@ def test_four_processes_at_once_send_everybody_one(app, settings):
         assert len(server.messages) == 800
         assert len(set(recipients(server))) == 800
     assert states(issue) == {"sent": 800}
+
+
+SLOW_CLAIMS = """
+CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql
+AS $$ BEGIN PERFORM pg_sleep(1); RETURN NEW; END $$;
+CREATE TRIGGER dawdle BEFORE UPDATE ON batch FOR EACH ROW EXECUTE FUNCTION dawdle();
+"""
+IN_A_CLAIM = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+LIVES = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+
+
+@pytest.fixture
+def postgres(migrated_postgres):
+    """PostgreSQL itself, told to end idle transactions soon."""
+    with psycopg.connect(migrated_postgres, autocommit=True) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        limit = "ALTER DATABASE {} SET idle_in_transaction_session_timeout = '300ms'"
+        connection.execute(sql.SQL(limit).format(name))
+        yield connection
+        forget = "ALTER DATABASE {} RESET idle_in_transaction_session_timeout"
+        connection.execute(sql.SQL(forget).format(name))
+        connection.execute("DROP FUNCTION IF EXISTS dawdle CASCADE")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_process_that_freezes_in_a_transaction_is_not_waited_for(app, settings, clock, postgres):
+    issue = start_issue(readers=40)
+
+    with SmtpServer() as server, SmtpServer() as others:
+        postgres.execute(SLOW_CLAIMS)
+        sender = start_sender(settings, server, issue)
+        while not (claims := postgres.execute(IN_A_CLAIM).fetchone()):
+            assert sender.poll() is None
+        sender.send_signal(SIGSTOP)
+        while postgres.execute(LIVES, claims).fetchone() != (0,):
+            pass
+        postgres.execute("DROP FUNCTION dawdle CASCADE")
+        send(issue, others.url, clock)
+        assert len(recipients(others)) == 40
+
+        sender.send_signal(SIGCONT)
+        assert sender.wait(PATIENCE) == 0
+        assert server.messages == []
+
+    assert states(issue) == {"sent": 40}

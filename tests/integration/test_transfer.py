@@ -304,7 +304,11 @@ def test_a_list_of_any_length_goes_out_page_by_page(app):
     rows = "".join(f"reader{n}@reader.example,2025-05-14\n" for n in range(count))
     assert bring_in("address,consented_at\n" + rows).imported == count
 
-    assert len(list(export_subscribers())) == count + 1
+    lines = 0
+    for _line in export_subscribers():
+        lines += 1
+        assert not db.session().in_transaction(), "a pager may hold us up for hours"
+    assert lines == count + 1
 
 
 def test_one_address_can_be_described_with_all_that_proves_its_consent(app):

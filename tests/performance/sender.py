@@ -21,7 +21,7 @@ from typing import Self
 
 from sqlalchemy import select
 
-from newsletter.database import db, transaction
+from newsletter.database import db, end_read, transaction
 from newsletter.delivery import sending, sweep
 from newsletter.delivery.fleet import Fleet
 from newsletter.delivery.ledger import Waiting
@@ -160,6 +160,7 @@ def _messages(order: Order) -> Iterator[Message]:
     """The messages of the issue, for readers that no database knows."""
     issue = db.session.get_one(Issue, order.issue_id)
     template = template_of(issue)
+    end_read()
     splicer = Splicer(issue.id, issue.message_key, settings(), links())
     now = _now()
     for n in range(1, order.messages + 1):
