@@ -198,7 +198,7 @@ def test_marks_of_a_process_that_froze_are_undone_and_others_send(app, clock, ma
         with app.app_context():
             try:
                 with transaction(), ledger.entry(lease.slot, clock()) as entry:
-                    limit = "SET LOCAL idle_in_transaction_session_timeout = '300ms'"
+                    limit = "SET LOCAL idle_in_transaction_session_timeout = '2s'"
                     db.session.execute(text(limit))
                     assert len(entry.mark(lease, ids).ids) == 6
                     has_marked.set()

@@ -15,6 +15,7 @@ from newsletter.delivery.models import Delivery, DeliveryState
 from newsletter.subscribers.models import Subscriber
 from tests.mail_server import PATIENCE
 from tests.posting import TestClock, send, start_issue, states, tick
+from tests.running import wait_until
 from tests.smtp_server import SmtpServer, hang
 
 
@@ -87,7 +88,7 @@ def test_four_processes_at_once_send_everybody_one(app, settings):
 
 SLOW_CLAIMS = """
 CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql
-AS $$ BEGIN PERFORM pg_sleep(1); RETURN NEW; END $$;
+AS $$ BEGIN PERFORM pg_sleep(3); RETURN NEW; END $$;
 CREATE TRIGGER dawdle BEFORE UPDATE ON batch FOR EACH ROW EXECUTE FUNCTION dawdle();
 """
 IN_A_CLAIM = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
@@ -99,7 +100,7 @@ def postgres(migrated_postgres):
     """PostgreSQL itself, told to end idle transactions soon."""
     with psycopg.connect(migrated_postgres, autocommit=True) as connection:
         name = sql.Identifier(connection.info.dbname)
-        limit = "ALTER DATABASE {} SET idle_in_transaction_session_timeout = '300ms'"
+        limit = "ALTER DATABASE {} SET idle_in_transaction_session_timeout = '2s'"
         connection.execute(sql.SQL(limit).format(name))
         yield connection
         forget = "ALTER DATABASE {} RESET idle_in_transaction_session_timeout"
@@ -117,8 +118,7 @@ def test_a_process_that_freezes_in_a_transaction_is_not_waited_for(app, settings
         while not (claims := postgres.execute(IN_A_CLAIM).fetchone()):
             assert sender.poll() is None
         sender.send_signal(SIGSTOP)
-        while postgres.execute(LIVES, claims).fetchone() != (0,):
-            pass
+        wait_until(lambda: postgres.execute(LIVES, claims).fetchone() == (0,), "it is cut off")
         postgres.execute("DROP FUNCTION dawdle CASCADE")
         send(issue, others.url, clock)
         assert len(recipients(others)) == 40
