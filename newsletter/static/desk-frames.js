@@ -2,6 +2,7 @@
 // nothing flickers, the place scrolled to stays, and no step is added to the way back.
 
 const COVERED = { position: "absolute", visibility: "hidden", margin: "0" };
+const LONGEST = 15_000; // ms
 let turns = 0;
 
 // Lets `open` bring a page into a new frame, by its name or its source; resolves to that frame,
@@ -18,8 +19,10 @@ export function turn(frame, open) {
   });
   frame.after(next);
   return new Promise((resolve) => {
+    const giveUp = setTimeout(() => resolve(drop(frame, next)), LONGEST);
     next.addEventListener("load", () => {
       if (next.contentDocument?.URL === "about:blank") return;
+      clearTimeout(giveUp);
       resolve(next.contentDocument ? swap(frame, next) : drop(frame, next));
     });
     open(next);

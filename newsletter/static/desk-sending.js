@@ -20,6 +20,8 @@ export async function renewToken() {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById("writing");
   if (fresh.dataset.editor !== says.editor) return "stranger";
-  form.elements.csrf_token.value = fresh.elements.csrf_token.value;
+  for (const token of document.getElementsByName("csrf_token")) {
+    token.value = fresh.elements.csrf_token.value;
+  }
   return "renewed";
 }

@@ -16,6 +16,7 @@ from playwright.sync_api import (
     expect,
 )
 
+from tests.browser.door import log_in
 from tests.browser.reader import look_at
 from tests.door import next_code
 from tests.running import wait_until
@@ -58,10 +59,7 @@ class Colleague:
 
     def log_in(self, password: str, totp: pyotp.TOTP | None = None) -> None:
         """Show the password, and a code if one is asked for."""
-        self.open("/desk/login")
-        self.fill("Your mail address", self.address)
-        self.fill("Password", password)
-        self.press("Log in")
+        log_in(self.page, self._site, self.address, password)
         if totp:
             self.fill("Code", next_code(totp))
             self.press("Go on")

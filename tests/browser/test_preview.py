@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from tests.browser.door import log_in
 from tests.desk import piece
 from tests.issue_files import issue_file
-from tests.running import newsletter
+from tests.running import newsletter, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -210,7 +210,7 @@ def shown(page):
 def test_a_view_that_could_not_be_fetched_is_shown_when_the_server_answers_again(preview):
     preview.context.set_offline(True)
     preview.get_by_label("Western Response").uncheck()
-    expect(preview.get_by_role("alert")).to_contain_text("still the mail that you chose before")
+    expect(preview.get_by_role("alert")).to_contain_text("still the one that you chose before")
     expect(shown(preview)).to_contain_text("Paris sends a frigate.")
     preview.context.set_offline(False)
 
@@ -220,6 +220,48 @@ def test_a_view_that_could_not_be_fetched_is_shown_when_the_server_answers_again
     expect(preview.locator(".window.phone")).to_be_visible()
     expect(preview.get_by_role("alert")).to_have_count(0)
     expect(preview.get_by_role("button", name="Show", exact=True)).to_be_hidden()
+
+
+def test_a_mail_that_does_not_come_is_told_and_a_test_is_still_of_what_is_shown(preview):
+    preview.route("**/preview/mail*", lambda route: route.abort())
+    preview.get_by_label("Plain text", exact=True).check()
+
+    expect(preview.get_by_role("alert")).to_be_visible()
+    expect(preview.locator("form.test [name=format]")).to_have_value("html")
+    assert "format=text" not in preview.url
+    expect(shown(preview)).to_contain_text("Paris sends a frigate.")
+
+
+def test_what_is_chosen_while_an_answer_does_not_come_is_shown_after_it(preview):
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    preview.route("**/preview?*", hold, times=1)
+    preview.get_by_label("Plain text", exact=True).check()
+    wait_until(lambda: preview.wait_for_timeout(50) or held, "it is asked for")
+    preview.get_by_label("Phone", exact=True).check()
+
+    held[0].abort()
+
+    expect(preview.locator(".window.phone")).to_be_visible()
+    expect(preview.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_test_is_sent_from_a_page_that_was_open_when_one_logged_in_anew(preview, site, password):
+    other = preview.context.new_page()
+    other.goto(f"{site}/desk/")
+    other.get_by_role("button", name="Log out").click()
+    log_in(other, site, ADDRESS, password)
+    preview.get_by_label("to these addresses").check()
+    preview.get_by_label("Addresses, with spaces").fill("omar@example.org")
+    preview.get_by_label("Plain text", exact=True).check()
+    preview.wait_for_url(re.compile("format=text"))
+
+    preview.get_by_role("button", name="Send the test").click()
+
+    expect(preview.locator(".said")).to_be_visible()
 
 
 def test_addresses_for_a_test_stay_when_another_view_is_chosen(preview):
