@@ -228,7 +228,7 @@ class Entry:
     def _settle(
         self, lease: Lease, unsettled: Mapping[int, Verdict], before: DeliveryState
     ) -> None:
-        """Move deliveries with verdicts alike on that are still in a state."""
+        """Move on those of deliveries with verdicts alike that are still in the state `before`."""
         some = next(iter(unsettled.values()))
         is_over = some.state not in (DeliveryState.QUEUED, DeliveryState.IN_DOUBT)
         values = {

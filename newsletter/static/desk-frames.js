@@ -2,7 +2,7 @@
 // nothing flickers, the place scrolled to stays, and no step is added to the way back.
 
 const COVERED = { position: "absolute", visibility: "hidden", margin: "0" };
-const LONGEST = 15_000; // ms
+export const LONGEST_ANSWER = 15_000; // ms
 let turns = 0;
 
 // Lets `open` bring a page into a new frame, by its name or its source; resolves to that frame,
@@ -19,7 +19,7 @@ export function turn(frame, open) {
   });
   frame.after(next);
   return new Promise((resolve) => {
-    const giveUp = setTimeout(() => resolve(drop(frame, next)), LONGEST);
+    const giveUp = setTimeout(() => resolve(drop(frame, next)), LONGEST_ANSWER);
     next.addEventListener("load", () => {
       if (next.contentDocument?.URL === "about:blank") return;
       clearTimeout(giveUp);

@@ -1,10 +1,9 @@
 // Shows the mail as soon as something else is chosen; without it the form has a button, and so it
 // has again where that failed, which leads to whatever is in the way.
 
-import { turn } from "./desk-frames.js";
+import { LONGEST_ANSWER, turn } from "./desk-frames.js";
 
 const MOVES = "[data-frame]";
-const LONGEST_ANSWER = 15_000; // ms
 const form = document.getElementById("view");
 const byHand = form.querySelector("[data-by-hand]");
 let isShowing = false;

@@ -118,7 +118,6 @@ class Colleague:
 
     def look(self, name: str) -> None:
         """Nothing keeps anybody out, by light and in the dark, and nothing is cut off."""
-        self.page.wait_for_load_state("networkidle")
         look_at(self.page, f"desk-{name}", "en")
         self.page.emulate_media(color_scheme="light")
 

@@ -1,9 +1,9 @@
 """Debian's Chromium on the running service; whatever a page complains about fails its test."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from threading import Thread
 
@@ -16,10 +16,13 @@ from playwright.sync_api import (
 )
 
 from tests.browser.chromium import DESKTOP, PHONE
-from tests.issue_files import SAMPLES
+from tests.browser.door import log_in
+from tests.desk import piece
+from tests.issue_files import SAMPLES, issue_file
 from tests.running import RunningService, newsletter
 
 MANY_READERS = {"SIGNUPS_PER_NETWORK_PER_HOUR": "1000", "SIGNUPS_PER_DOMAIN_PER_HOUR": "100000"}
+numbers = count(500)  # of issues that a test has for itself
 
 
 @pytest.fixture(scope="session")
@@ -115,8 +118,61 @@ def page(context: BrowserContext, site: str) -> Iterator[Page]:
     assert complaints == []
 
 
+def add_editor(service: RunningService, address: str) -> tuple[str, str]:
+    """Let somebody work at the desk: address and password."""
+    done = newsletter(service.instance, "editor", "add", address, "--role", "editor")
+    assert done.returncode == 0, done.stderr
+    return address, piece(r"^Password: (\S+)$", done.stdout)
+
+
+@pytest.fixture(scope="session")
+def anna(service: RunningService) -> tuple[str, str]:
+    """An editor: address and password."""
+    return add_editor(service, "anna@writing.example")
+
+
+@pytest.fixture(scope="session")
+def bilal(service: RunningService) -> tuple[str, str]:
+    """Another editor: address and password."""
+    return add_editor(service, "bilal@writing.example")
+
+
 @pytest.fixture
-def screenshots() -> Path | None:
-    """Where to keep pictures, if somebody wants to look: SCREENSHOTS=folder."""
-    folder = os.environ.get("SCREENSHOTS")
-    return Path(folder) if folder else None
+def article(service: RunningService, tmp_path: Path) -> str:
+    """The address of an article of an issue that nobody else writes."""
+    number = next(numbers)
+    file = tmp_path / "week.md"
+    file.write_bytes(issue_file({"ISIS in Action": "It begins."}, number=number))
+    done = newsletter(service.instance, "issue", "import", str(file))
+    assert done.returncode == 0, done.stderr
+    return f"/desk/issues/{number}/write/isis-in-action/en"
+
+
+@pytest.fixture
+def writer(page: Page, site: str, anna: tuple[str, str], article: str) -> Page:
+    """A tab in which nothing may go wrong unseen."""
+    log_in(page, site, *anna)
+    page.goto(site + article)
+    return page
+
+
+@pytest.fixture
+def tab(context: BrowserContext, site: str, anna: tuple[str, str], article: str) -> Page:
+    """A tab in which something will go wrong, so that its console may say so."""
+    page = context.new_page()
+    log_in(page, site, *anna)
+    page.goto(site + article)
+    return page
+
+
+@pytest.fixture
+def somewhere_else(
+    chromium: Browser, site: str, bilal: tuple[str, str], article: str
+) -> Iterator[Page]:
+    """Bilal, at the same article in a browser of his own."""
+    context = chromium.new_context()
+    page = context.new_page()
+    log_in(page, site, *bilal)
+    page.goto(site + article)
+    yield page
+    context.close()

@@ -116,6 +116,7 @@ def look_at(page: Page, name: str, language: str) -> None:
     """No fault by light and in the dark, nothing cut off; pictures where SCREENSHOTS says."""
     size = page.viewport_size
     assert size
+    page.wait_for_load_state("networkidle")
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a literal
         assert faults(page) == [], f"{name}, {scheme}"

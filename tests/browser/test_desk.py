@@ -4,7 +4,6 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from sqlalchemy import select
 
@@ -17,6 +16,7 @@ from newsletter.issues import link_checks
 from newsletter.issues.models import Issue
 from newsletter.settings import load_settings
 from tests.browser.door import log_in
+from tests.browser.reader import look_at
 from tests.desk import piece
 from tests.issue_files import issue_file
 from tests.running import newsletter
@@ -82,20 +82,9 @@ def pause_halfway(app):
     return act
 
 
-def look_at(page, name, screenshots):
-    """Nothing is hidden from anybody, and nothing is wider than the screen."""
-    page.wait_for_load_state("networkidle")
-    found = Axe().run(page).response["violations"]
-    assert [(v["id"], [n["target"] for n in v["nodes"]]) for v in found] == [], name
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
-    if screenshots:
-        path = screenshots / f"desk-{name}-{page.viewport_size['width']}.png"
-        page.screenshot(path=path, full_page=True)
-
-
-def test_the_whole_way_of_an_editor(page, site, password, number, screenshots):
+def test_the_whole_way_of_an_editor(page, site, password, number):
     page.goto(f"{site}/desk/login")
-    look_at(page, "login", screenshots)
+    look_at(page, "desk-login", "en")
     log_in(page, site, ADDRESS, password)
 
     page.goto(f"{site}/desk/upload")
@@ -106,10 +95,10 @@ def test_the_whole_way_of_an_editor(page, site, password, number, screenshots):
     )
     page.get_by_role("button", name="Upload").click()
     expect(page.get_by_role("status").first).to_contain_text("The file is in.")
-    look_at(page, "draft", screenshots)
+    look_at(page, "desk-draft", "en")
 
     page.get_by_role("link", name="Look at the mail").click()
-    look_at(page, "preview", screenshots)
+    look_at(page, "desk-preview", "en")
     page.get_by_label("ISIS in Action").uncheck()
     page.wait_for_url("**sections=western-response**")
     assert "isis-in-action" not in page.locator("iframe").get_attribute("src")
@@ -123,12 +112,12 @@ def test_the_whole_way_of_an_editor(page, site, password, number, screenshots):
     page.goto(f"{site}/desk/issues/{number}")
     page.get_by_role("button", name="Approve it as it stands").click()
     page.get_by_role("link", name="Send").click()
-    look_at(page, "send", screenshots)
+    look_at(page, "desk-send", "en")
     page.get_by_label(re.compile("type the number")).fill(str(number))
     page.get_by_role("button", name=re.compile("Send to")).click()
     page.wait_for_url(f"**/desk/issues/{number}")
     page.locator(".chip.sent").wait_for(timeout=60_000)
-    look_at(page, "sent", screenshots)
+    look_at(page, "desk-sent", "en")
     total = page.locator("[data-total]").last.inner_text()
     assert int(total) > 0
     expect(page.locator("[data-count=sent]")).to_have_text(total)
@@ -166,7 +155,7 @@ def test_a_page_that_waits_for_links_shows_by_itself_what_was_found(editor, site
     assert page.evaluate("document.activeElement.matches('#found a')")
 
 
-def test_an_editor_steers_an_issue(editor, site, number, pause_halfway, screenshots):
+def test_an_editor_steers_an_issue(editor, site, number, pause_halfway):
     page = editor
     number += 1
     page.goto(f"{site}/desk/upload")
@@ -180,32 +169,32 @@ def test_an_editor_steers_an_issue(editor, site, number, pause_halfway, screensh
     page.get_by_label("Date and time").fill(f"{tomorrow:%Y-%m-%dT06:30}")
     page.get_by_role("button", name="Set this time").click()
     page.locator(".chip.scheduled").wait_for()
-    look_at(page, "scheduled", screenshots)
+    look_at(page, "desk-scheduled", "en")
     page.get_by_role("button", name="Make it a draft again").click()
     page.locator(".chip.draft").wait_for()
 
     pause_halfway(number)
     page.goto(f"{site}/desk/issues/{number}")
     expect(page.locator(".finding")).to_contain_text(BLOCKED)
-    look_at(page, "paused", screenshots)
+    look_at(page, "desk-paused", "en")
     page.get_by_role("link", name="Cancel it").click()
-    look_at(page, "cancel", screenshots)
+    look_at(page, "desk-cancel", "en")
     page.get_by_role("link", name="Do not cancel").click()
 
     page.get_by_role("link", name="Who is in doubt").click()
-    look_at(page, "doubts", screenshots)
+    look_at(page, "desk-doubts", "en")
     page.get_by_role("button", name="Delivered", exact=True).first.click()
     page.locator(".said").wait_for()
-    look_at(page, "doubts-one-settled", screenshots)
+    look_at(page, "desk-doubts-one-settled", "en")
     page.get_by_role("button", name="Send to these 2 again").click()
     page.wait_for_url(f"**/desk/issues/{number}")
 
     page.get_by_role("link", name="Who failed").click()
-    look_at(page, "failed", screenshots)
+    look_at(page, "desk-failed", "en")
     page.get_by_role("button", name="Send again to the one who failed").click()
     page.get_by_role("button", name="Resume").click()
     page.locator(".chip.sent").wait_for(timeout=60_000)
-    look_at(page, "steered", screenshots)
+    look_at(page, "desk-steered", "en")
     total = page.locator("[data-total]").last.inner_text()
     expect(page.locator("[data-count=sent]")).to_have_text(total)
     assert page.locator(".log tr").count() > 5

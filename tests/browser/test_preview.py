@@ -7,10 +7,10 @@ from statistics import median
 from uuid import uuid4
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.browser.door import log_in
+from tests.browser.reader import look_at
 from tests.desk import piece
 from tests.issue_files import issue_file
 from tests.running import newsletter, wait_until
@@ -106,22 +106,17 @@ def drawn(page):
     return page.frame_locator("iframe[name=draft]").locator("body")
 
 
+def shown(page):
+    """What is to be seen of the mail on the page before sending."""
+    return page.frame_locator("#shown iframe >> nth=0").locator("body")
+
+
 def text(page):
     return page.get_by_label("Text", exact=True)
 
 
 def scrolled(page):
     return page.evaluate("document.querySelector('iframe[name=draft]').contentWindow.scrollY")
-
-
-def look_at(page, name, screenshots):
-    page.wait_for_load_state("networkidle")
-    found = Axe().run(page).response["violations"]
-    assert [(v["id"], [n["target"] for n in v["nodes"]]) for v in found] == [], name
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
-    if screenshots:
-        path = screenshots / f"preview-{name}-{page.viewport_size['width']}.png"
-        page.screenshot(path=path, full_page=True)
 
 
 def test_what_is_typed_is_seen_in_the_mail_and_the_place_scrolled_to_stays(writer):
@@ -171,13 +166,13 @@ def test_from_a_key_to_the_picture(writer, record_property, capsys):
 
 
 def test_the_page_before_sending_shows_what_is_chosen_without_being_loaded_anew(
-    editor, site, number, screenshots
+    editor, site, number
 ):
     page = editor
     page.goto(f"{site}/desk/issues/{number}/preview")
-    mail = page.frame_locator("#shown iframe >> nth=0").locator("body")
+    mail = shown(page)
     expect(mail).to_contain_text("Paris sends a frigate.")
-    look_at(page, "page", screenshots)
+    look_at(page, "preview-page", "en")
 
     page.get_by_label("Western Response").uncheck()
     expect(mail).to_contain_text("Paragraph 59.")
@@ -188,7 +183,7 @@ def test_the_page_before_sending_shows_what_is_chosen_without_being_loaded_anew(
     expect(mail).to_contain_text("Paragraph 59.")
     page.wait_for_url(re.compile("edition=ar"))
     expect(page.locator(".window.phone.dark")).to_be_visible()
-    look_at(page, "chosen", screenshots)
+    look_at(page, "preview-chosen", "en")
     page.go_back()
     assert "/preview" not in page.url
 
@@ -201,10 +196,6 @@ def preview(context, site, password, number):
     page.goto(f"{site}/desk/issues/{number}/preview")
     expect(shown(page)).to_contain_text("Paris sends a frigate.")
     return page
-
-
-def shown(page):
-    return page.frame_locator("#shown iframe >> nth=0").locator("body")
 
 
 def test_a_view_that_could_not_be_fetched_is_shown_when_the_server_answers_again(preview):
