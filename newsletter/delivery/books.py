@@ -11,19 +11,23 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Self, cast
 
-import psycopg
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import PoolProxiedConnection
 
 from newsletter.database import db, is_sqlite
 from newsletter.delivery import ledger
 from newsletter.delivery.group import Group
 from newsletter.delivery.ledger import Cleared, Entry, Lease
+from newsletter.delivery.overlap import OverlappingConnection
 from newsletter.delivery.patience import LOST, persistently
 from newsletter.delivery.prepared import Pen
 from newsletter.delivery.slots import Slot
 
 BEGIN = {True: "BEGIN IMMEDIATE", False: "BEGIN"}
-PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"  # planning takes longer than a small group
+PLANNING = """
+    SET plan_cache_mode = force_generic_plan;  -- planning takes longer than a small group
+    SET enable_seqscan = off;  -- each row is named, and statistics of a new issue mislead
+"""
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +39,7 @@ class Books:
         self._slot = slot
         self._clock = clock
         self._begin = BEGIN[is_sqlite()]
-        self._connection: PoolProxiedConnection | None = None
+        self._connection: OverlappingConnection | PoolProxiedConnection | None = None
         self._pen: Pen | None = None
 
     def __enter__(self) -> Self:
@@ -44,19 +48,26 @@ class Books:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def write(self, group: Group, *, may_mark: bool) -> Cleared:
-        """Write a group down; say what may leave now. Raises one of `LOST` in the end."""
-        at_once: frozenset[int] = frozenset()
+    def write(
+        self, group: Group, *, may_mark: bool, meanwhile: Callable[[], None] | None = None
+    ) -> Cleared:
+        """Write a group down; say what may leave now. Raises one of `LOST` in the end.
+
+        `meanwhile` is done while PostgreSQL works; otherwise it is not done at all.
+        """
+        at_once: set[int] = set()
         is_repeated = False
         if may_mark and not is_sqlite():
             try:
-                at_once = group.turn_over(Entry(self._slot, self._clock(), self._open()))
+                entry = Entry(self._slot, self._clock(), self._open(meanwhile))
+                for marked in group.turn_over(entry):
+                    at_once |= marked
             except LOST as error:
                 log.warning("the database was lost (%s); once more", type(error).__name__)
                 self._close()
                 is_repeated = True
         if not group:
-            return Cleared(at_once, goes_on=may_mark)
+            return Cleared(frozenset(at_once), goes_on=may_mark)
 
         def write_the_rest() -> Cleared:
             nonlocal is_repeated
@@ -65,7 +76,7 @@ class Books:
                 return group.write(entry, may_mark=may_mark, is_repeated=was_repeated)
 
         rest = persistently(write_the_rest)
-        return Cleared(at_once | rest.ids, rest.goes_on)
+        return Cleared(rest.ids | at_once, rest.goes_on)
 
     def give_back(self, leases: Sequence[Lease]) -> None:
         """End leases. Raises one of `LOST` in the end."""
@@ -90,15 +101,13 @@ class Books:
             self._close()  # the database rolls back what had begun
             raise
 
-    def _open(self) -> Pen:
+    def _open(self, meanwhile: Callable[[], None] | None = None) -> Pen:
         if self._pen is None:
-            self._connection = db.engine.raw_connection()
-            if not is_sqlite():  # from here on, each statement is a transaction
-                cast(psycopg.Connection, self._connection.driver_connection).autocommit = True
-            self._connection.detach()
-            self._pen = Pen(self._connection.cursor(), db.engine.dialect)
-            if not is_sqlite():
-                self._pen.cursor.execute(PLAN_ONCE)
+            self._connection = _connect()
+            cursor = cast(DBAPICursor, self._connection.cursor())
+            self._pen = Pen(cursor, db.engine.dialect)
+        if isinstance(self._connection, OverlappingConnection):
+            self._connection.meanwhile = meanwhile
         return self._pen
 
     def _close(self) -> None:
@@ -106,3 +115,14 @@ class Books:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _connect() -> OverlappingConnection | PoolProxiedConnection:
+    """A connection that nobody else uses."""
+    if not is_sqlite():
+        connection = OverlappingConnection.like(db.engine)
+        connection.execute(PLANNING)
+        return connection
+    pooled = db.engine.raw_connection()
+    pooled.detach()
+    return pooled

@@ -107,7 +107,9 @@ class Line:
         self._leave = Leave.NONE
 
     def _limit(self) -> None:
-        self.relay.limit_to(min(self._strikes.allowed, self._shared))
+        most = min(self._strikes.allowed, self._shared)
+        if most != self.relay.connections:
+            self.relay.limit_to(most)
 
 
 class Fleet:

@@ -1,7 +1,7 @@
 """What happened since the last transaction of a sender, lease by lease."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -40,22 +40,20 @@ class Group:
         """A delivery was not tried and waits for another time."""
         self._postponed[lease][delivery_id] = due_at
 
-    def turn_over(self, entry: Entry) -> frozenset[int]:
-        """Write down what one statement can, if this is what groups usually are; the rest stays.
+    def turn_over(self, entry: Entry) -> Iterator[frozenset[int]]:
+        """Write down what was sent and what is ready, and yield what may leave; the rest stays.
 
-        Usually one batch is going out, or the end of one and the beginning of the next: what was
-        marked is sent, and others are ready. Gives what may leave now.
+        That is one statement a batch: usually one batch is going out, sometimes the next one too.
         """
-        if len(self._marked) > 1 or len(self.ready) > 1 or not (self._marked or self.ready):
-            return frozenset()
-        lease, verdicts = next(iter(self._marked.items()), (None, []))
-        following, ids = next(iter(self.ready.items()), (lease, []))
-        if following is None or any(v.state is not DeliveryState.SENT for v in verdicts):
-            return frozenset()
-        recorded, marked = entry.turn_over(lease or following, verdicts, following, ids)
-        self._marked = _left(self._marked, lambda v: v.delivery_id not in recorded)
-        self.ready = _left(self.ready, lambda id_: id_ not in marked)
-        return marked
+        for lease in dict.fromkeys([*self._marked, *self.ready]):
+            verdicts = self._marked.get(lease, ())
+            sent = [verdict for verdict in verdicts if verdict.state is DeliveryState.SENT]
+            ids = self.ready.get(lease, ())
+            if sent or ids:
+                recorded, marked = entry.turn_over(lease, sent, ids)
+                _keep(self._marked, lease, [v for v in verdicts if v.delivery_id not in recorded])
+                _keep(self.ready, lease, [id_ for id_ in ids if id_ not in marked])
+                yield marked
 
     def write(self, entry: Entry, *, may_mark: bool, is_repeated: bool) -> Cleared:
         """Write it all down; say what may leave now. `is_repeated`: see `Entry.mark`."""
@@ -75,12 +73,9 @@ class Group:
         )
 
 
-def _left(
-    by_lease: Mapping[Lease, Sequence[T]], is_left: Callable[[T], bool]
-) -> defaultdict[Lease, list[T]]:
-    """What is still to be written, without leases of which nothing is."""
-    left: defaultdict[Lease, list[T]] = defaultdict(list)
-    for lease, things in by_lease.items():
-        if some := [thing for thing in things if is_left(thing)]:
-            left[lease] = some
-    return left
+def _keep(by_lease: dict[Lease, list[T]], lease: Lease, left: list[T]) -> None:
+    """This is still to be written under a lease."""
+    if left:
+        by_lease[lease] = left
+    else:
+        by_lease.pop(lease, None)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 from heapq import heappop, heappush
-from itertools import count
+from itertools import count, islice
 from typing import NamedTuple
 
 from newsletter.delivery.ledger import Lease, Waiting
@@ -59,6 +59,10 @@ class Hand:
     def take(self, most: int) -> list[Item]:
         """The next ones, to be put back or to be `done`."""
         return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
+
+    def next(self, most: int) -> list[Item]:
+        """Those that `take` would give; they stay."""
+        return list(islice(self._ready, most))
 
     def put_back(self, items: Iterable[Item]) -> None:
         """These were taken and did not go; they are the next again."""

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import and_, or_, update
 
 from newsletter.database import execute
 from newsletter.delivery import statements
 from newsletter.delivery.models import Batch, DeliveryState
 from newsletter.delivery.prepared import Pen, session_pen
 from newsletter.delivery.slots import LEASE, Slot
-from newsletter.issues.lifecycle import IssueState
-from newsletter.issues.models import Issue
 from newsletter.subscribers.models import BounceKind
 
 DIED = "The process that sent it ended before the answer was written down."
@@ -81,33 +79,10 @@ class Verdict(NamedTuple):
 
 def claim(slot: Slot, now: datetime) -> Lease | None:
     """Lease the first free batch of an issue that is being sent; None if there is none."""
-    free = (
-        select(Batch.id)
-        .join(Issue, Issue.id == Batch.issue_id)
-        .where(Batch.issue_id == slot.issue_id, is_claimable())
-        .order_by(Batch.id)
-        .limit(1)
-        .with_for_update(of=Batch, skip_locked=True)
-    )
-    taken = execute(
-        update(Batch)
-        .where(Batch.id == free.scalar_subquery())
-        .values(lease_until=now + LEASE, fence=Batch.fence + 1)
-        .returning(Batch.id, Batch.edition_id, Batch.fence)
-    ).first()
-    if taken is None:
-        return None
-    batch_id, edition_id, fence = taken
-    return Lease(slot, batch_id, edition_id, fence, dated_at=now.replace(microsecond=0))
-
-
-def is_claimable() -> ColumnElement[bool]:
-    """The condition that a batch, joined with its issue, may be taken."""
-    return and_(
-        Batch.finished_at.is_(None),
-        Batch.lease_until.is_(None),
-        Issue.state == IssueState.SENDING,
-    )
+    values = {"of_issue": slot.issue_id, "until": now + LEASE}
+    for batch_id, edition_id, fence in statements.CLAIM.rows(session_pen(), values):
+        return Lease(slot, batch_id, edition_id, fence, dated_at=now.replace(microsecond=0))
+    return None
 
 
 def renew(leases: Collection[Lease], now: datetime) -> None:
@@ -156,9 +131,9 @@ class Entry:
         _count(self._pen, self._slot.issue_id, self._slot.number, self._changes)
 
     def turn_over(
-        self, lease: Lease, sent: Sequence[Verdict], following: Lease, ids: Sequence[int]
+        self, lease: Lease, sent: Sequence[Verdict], ids: Sequence[int]
     ) -> tuple[frozenset[int], frozenset[int]]:
-        """Record what was sent under one lease and mark the next under another, in one statement.
+        """Record what was sent and mark the next, all of one batch, in one statement.
 
         It is a whole transaction with its tally, where the pen has none open. Gives the ids of
         what was recorded and of what may leave now; the rest is for `record` and `mark`.
@@ -175,8 +150,7 @@ class Entry:
             "settled": self._now,
             "of_issue": self._slot.issue_id,
             "of_slot": self._slot.number,
-            **_under(lease, "recorded"),
-            **_under(following, "marked"),
+            **_hold_dated(lease),
         }
         done: tuple[list[int], list[int]] = ([], [])
         for which, delivery_id in statements.TURN_OVER.rows(self._pen, values):
@@ -238,7 +212,7 @@ class Entry:
             "tried": int(before is DeliveryState.QUEUED),  # a mark has counted its attempt
             "due": some.due_at,
             "settled": self._now if is_over else None,
-            **_under(lease, "held"),
+            **_hold_dated(lease),
         }
         settled = statements.RECORD.ids(self._pen, values)
         self._move(before, some.state, len(settled))
@@ -277,10 +251,5 @@ def _hold(lease: Lease) -> dict[str, int]:
     return {"held_batch": lease.batch_id, "held_fence": lease.fence}
 
 
-def _under(lease: Lease, name: str) -> dict[str, Any]:
-    """The parameters of a lease by its name in a statement."""
-    return {
-        f"{name}_batch": lease.batch_id,
-        f"{name}_fence": lease.fence,
-        f"{name}_dated": lease.dated_at,
-    }
+def _hold_dated(lease: Lease) -> dict[str, Any]:
+    return {**_hold(lease), "held_dated": lease.dated_at}

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.database import execute, is_sqlite
 from newsletter.delivery.models import RelayState
+from newsletter.delivery.prepared import Prepared, session_pen
 
 SHORTEST_REST = timedelta(seconds=10)
 LONGEST_REST = timedelta(minutes=5)
@@ -30,6 +31,12 @@ _WORKS: dict[str, Any] = {
     "said": None,
     "failing_since": None,
 }
+
+_REST = Prepared(
+    select(RelayState.failures, RelayState.rests_until).where(
+        RelayState.name == bindparam("of_relay"), RelayState.failures > 0
+    )
+)
 
 log = logging.getLogger(__name__)
 
@@ -69,13 +76,14 @@ def leave_for(name: str, holder: str, now: datetime) -> Leave:
     A probe belongs to its holder for a minute, or until it is tripped, recovered or left; the
     holder renews it by asking again.
     """
-    state = execute(
-        select(RelayState.failures, RelayState.rests_until).where(RelayState.name == name)
-    ).first()
-    if state is None or not state.failures:
-        return Leave.FULL
-    if state.rests_until > now:
-        return Leave.NONE
+    pen = session_pen()
+    for _, rests_until in _REST.rows(pen, {"of_relay": name}):
+        rest = pen.read_time(rests_until)
+        return Leave.NONE if rest and rest > now else _leave_to_probe(name, holder, now)
+    return Leave.FULL
+
+
+def _leave_to_probe(name: str, holder: str, now: datetime) -> Leave:
     is_free = or_(
         RelayState.probe_until.is_(None),
         RelayState.probe_until <= now,

@@ -77,7 +77,8 @@ def given_up(words: str, period: timedelta) -> str:
 
 def in_words(answer: Answer) -> str:
     """An answer to keep: both codes and what was said, on one line."""
-    return " ".join(str(part) for part in (answer.code, answer.status, answer.text) if part)
+    code = str(answer.code or "")
+    return " ".join(filter(None, (code, answer.status, answer.text)))
 
 
 def spread(number: int) -> float:

@@ -27,6 +27,7 @@ from newsletter.delivery.group import Group
 from newsletter.delivery.hand import Hand, Item
 from newsletter.delivery.heartbeat import heartbeat
 from newsletter.delivery.ledger import Lease, Verdict, Waiting
+from newsletter.delivery.maker import Maker
 from newsletter.delivery.models import DeliveryState
 from newsletter.delivery.pace import NEAR
 from newsletter.delivery.patience import LOST, patiently
@@ -80,7 +81,6 @@ class Sender:
 
     def __init__(self, slot: Slot, fleet: Fleet, clock: Clock) -> None:
         issue = db.session.get_one(Issue, slot.issue_id)
-        self._splicer = Splicer(issue.id, issue.message_key, settings(), links())
         self._period = timedelta(hours=settings().give_up_after_hours)
         self._misgivings = fleet.misgivings_about(issue.number)
         self._slot = slot
@@ -88,6 +88,9 @@ class Sender:
         self._clock = clock
         self._books = Books(slot, clock)
         self._templates: dict[int, Template] = {}
+        self._maker = Maker(
+            Splicer(issue.id, issue.message_key, settings(), links()), self._templates
+        )
         self._counts = AnswerCounts()
         self._hand = Hand()
         self._offered: dict[int, tuple[Line, Item]] = {}
@@ -218,9 +221,7 @@ class Sender:
     def _offer_one(self, line: Line, item: Item) -> None:
         lease, delivery, _domain = item
         try:
-            message = self._splicer.message(
-                self._templates[lease.edition_id], delivery, delivery.dated_at or lease.dated_at
-            )
+            message = self._maker.make(item)
         except ValueError as error:
             verdict = Verdict(delivery.id, DeliveryState.FAILED, str(error))
             self._group.settle(lease, verdict, was_marked=False)
@@ -292,7 +293,12 @@ class Sender:
         ready = dict(group.ready)
         may_mark = self._objection is None
         self._tell()
-        cleared = self._books.write(group, may_mark=may_mark)
+        room = sum(map(len, ready.values()))
+        cleared = self._books.write(
+            group,
+            may_mark=may_mark,
+            meanwhile=lambda: self._maker.make_ahead(self._hand.next(room)),
+        )
         self._hand.forget(group.finished)
         self._let_leave(ready, cleared.ids)
         if not cleared.goes_on:

@@ -2,7 +2,7 @@
 
 Each takes a whole group as one parameter. Whatever is written under a lease checks it, and
 shared-locks it where PostgreSQL would let it run out meanwhile: whoever lost it changes nothing
-any more. Parameters of a lease begin with its name in the statement, `held` where there is one.
+any more. Parameters of the lease begin with `held`.
 """
 
 from typing import Any
@@ -42,21 +42,30 @@ def waits() -> ColumnElement[bool]:
     return and_(Delivery.state == DeliveryState.QUEUED, Delivery.due_at.is_(None))
 
 
-def _is_ours(lease: str) -> ColumnElement[bool]:
+def is_claimable() -> ColumnElement[bool]:
+    """The condition that a batch, joined with its issue, may be taken."""
     return and_(
-        Batch.id == bindparam(f"{lease}_batch"),
-        Batch.fence == bindparam(f"{lease}_fence"),
+        Batch.finished_at.is_(None),
+        Batch.lease_until.is_(None),
+        Issue.state == IssueState.SENDING,
+    )
+
+
+def _is_ours() -> ColumnElement[bool]:
+    return and_(
+        Batch.id == bindparam("held_batch"),
+        Batch.fence == bindparam("held_fence"),
         Batch.finished_at.is_(None),
     )
 
 
-def _is_held(lease: str = "held") -> ColumnElement[bool]:
+def _is_held() -> ColumnElement[bool]:
     """A delivery's batch is ours and stays so until we commit.
 
     The sum keeps PostgreSQL from reading the whole batch where it is told the deliveries.
     """
-    ours = select(Batch.id).where(_is_ours(lease)).with_for_update(read=True)
-    return and_(Delivery.batch_id + 0 == bindparam(f"{lease}_batch"), exists(ours))
+    ours = select(Batch.id).where(_is_ours()).with_for_update(read=True)
+    return and_(Delivery.batch_id + 0 == bindparam("held_batch"), exists(ours))
 
 
 def _still_reads() -> ColumnElement[bool]:
@@ -94,44 +103,61 @@ _given_number = given_numbers("ids")
 _given_id, _given_answer = given_rows("rows")
 
 
-def _mark(lease: str = "held") -> Update:
+def _mark() -> Update:
     return (
         update(Delivery)
         .where(
             Delivery.id == _given_number,
             waits(),
-            _is_held(lease),
+            _is_held(),
             _is_being_sent(),
             _still_reads(),
         )
         .values(
             state=DeliveryState.SENDING,
             marked_at=_time("now"),
-            dated_at=func.coalesce(Delivery.dated_at, _time(f"{lease}_dated")),
+            dated_at=func.coalesce(Delivery.dated_at, _time("held_dated")),
             attempts=Delivery.attempts + 1,
         )
         .returning(Delivery.id)
     )
 
 
-def _record(lease: str = "held") -> Update:
+def _record() -> Update:
     return (
         update(Delivery)
         .where(
             Delivery.id == _given_id,
             Delivery.state == bindparam("before"),
             Delivery.due_at.is_(None),  # what was queued again already is not queued again
-            _is_held(lease),
+            _is_held(),
         )
         .values(
             state=bindparam("after"),
             answer=_given_answer,
             attempts=Delivery.attempts + bindparam("tried"),
-            dated_at=func.coalesce(Delivery.dated_at, _time(f"{lease}_dated")),
+            dated_at=func.coalesce(Delivery.dated_at, _time("held_dated")),
             due_at=_time("due"),
             settled_at=_time("settled"),
         )
         .returning(Delivery.id)
+    )
+
+
+def _claim() -> Update:
+    free = (
+        select(Batch.id)
+        .join(Issue, Issue.id == Batch.issue_id)
+        .where(Batch.issue_id == bindparam("of_issue"), is_claimable())
+        .order_by(Batch.id)
+        .limit(1)
+        .with_for_update(of=Batch, skip_locked=True)
+    )
+    return (
+        update(Batch)
+        .where(Batch.id == free.scalar_subquery())
+        .values(lease_until=bindparam("until"), fence=Batch.fence + 1)
+        .returning(Batch.id, Batch.edition_id, Batch.fence)
     )
 
 
@@ -140,7 +166,7 @@ def _turn_over() -> CompoundSelect[Any]:
 
     Gives the ids of both, with 0 for what was recorded and 1 for what was marked.
     """
-    recorded, marked = _record("recorded").cte("recorded"), _mark("marked").cte("marked")
+    recorded, marked = _record().cte("recorded"), _mark().cte("marked")
     sent = select(func.count()).select_from(recorded).scalar_subquery()
     leaving = select(func.count()).select_from(marked).scalar_subquery()
     counted = (
@@ -157,6 +183,7 @@ def _turn_over() -> CompoundSelect[Any]:
     return both.add_cte(counted)
 
 
+CLAIM = Prepared(_claim())
 TURN_OVER = Prepared(_turn_over())
 MARK = Prepared(_mark())
 MARKED = Prepared(
@@ -178,7 +205,7 @@ POSTPONE = Prepared(
 )
 GIVE_BACK = Prepared(
     update(Batch)
-    .where(_is_ours("held"))
+    .where(_is_ours())
     .values(
         lease_until=None,
         finished_at=case(

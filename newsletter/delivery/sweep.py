@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import func, insert, select, update
 
 from newsletter.database import execute
-from newsletter.delivery import ledger, slots, steering
+from newsletter.delivery import ledger, slots, statements, steering
 from newsletter.delivery.fanout import BATCH_SIZE
 from newsletter.delivery.models import Batch, Delivery, DeliveryState, SenderSlot
 from newsletter.issues.lifecycle import IssueState
@@ -89,7 +89,7 @@ def openings(*, now: datetime) -> Counter[int]:
     batches = execute(
         select(Batch.issue_id, func.count())
         .join(Issue, Issue.id == Batch.issue_id)
-        .where(ledger.is_claimable())
+        .where(statements.is_claimable())
         .group_by(Batch.issue_id)
     )
     free = execute(

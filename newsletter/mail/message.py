@@ -8,6 +8,7 @@ no body line begins with a dot, no bare CR or LF exists, so SMTP has nothing lef
 import json
 import re
 from base64 import b64encode
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -112,9 +113,11 @@ class Template:
         The segments are handed out as they are. Raises `BadLetter` when a value is missing
         or is not what its hole may hold.
         """
-        filled = {slot: _value(slot, values) for slot in self._distinct_slots}
         pieces = list(self._pieces)
-        pieces[1::2] = [filled[slot] for slot in self.slots]
+        for slot, places in self._places:
+            value = _value(slot, values)
+            for place in places:
+                pieces[place] = value
         return pieces
 
     @cached_property
@@ -125,8 +128,12 @@ class Template:
         return pieces
 
     @cached_property
-    def _distinct_slots(self) -> list[Slot]:
-        return list(dict.fromkeys(self.slots))
+    def _places(self) -> list[tuple[Slot, list[int]]]:
+        """Which of the pieces hold the same value."""
+        places: dict[Slot, list[int]] = defaultdict(list)
+        for number, slot in enumerate(self.slots):
+            places[slot].append(2 * number + 1)
+        return list(places.items())
 
     @property
     def size(self) -> int:

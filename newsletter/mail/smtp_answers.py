@@ -70,7 +70,7 @@ class Answer(NamedTuple):
         return cls(outcome, stage, printable(f"{text} {reply.text}"), reply.code, reply.status)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, it would take three times as long to make
 class Message:
     """One mail in its envelope; `key` is the caller's own number for it.
 
@@ -88,7 +88,7 @@ class Message:
             raise ValueError("An envelope address must be plain ASCII without white space.")
         if not self.parts or not self.parts[-1].endswith(b"\r\n"):
             raise ValueError("A message must end with CRLF.")
-        object.__setattr__(self, "size", sum(map(len, self.parts)))
+        self.size = sum(map(len, self.parts))
 
 
 class Answered(NamedTuple):
