@@ -24,10 +24,6 @@ from newsletter.delivery.prepared import Pen
 from newsletter.delivery.slots import Slot
 
 BEGIN = {True: "BEGIN IMMEDIATE", False: "BEGIN"}
-PLANNING = """
-    SET plan_cache_mode = force_generic_plan;  -- planning takes longer than a small group
-    SET enable_seqscan = off;  -- each row is named, and statistics of a new issue mislead
-"""
 
 log = logging.getLogger(__name__)
 
@@ -120,9 +116,7 @@ class Books:
 def _connect() -> OverlappingConnection | PoolProxiedConnection:
     """A connection that nobody else uses."""
     if not is_sqlite():
-        connection = OverlappingConnection.like(db.engine)
-        connection.execute(PLANNING)
-        return connection
+        return OverlappingConnection.like(db.engine)
     pooled = db.engine.raw_connection()
     pooled.detach()
     return pooled

@@ -19,11 +19,11 @@ class Maker:
         self._made: dict[Item, Message] = {}
 
     def make_ahead(self, items: Iterable[Item]) -> None:
-        """These are probably the next; what was made ahead before is forgotten."""
-        self._made = {}
+        """These are probably the next; forget others that were made ahead before."""
+        before, self._made = self._made, {}
         for item in items:
             with suppress(ValueError):  # `make` raises it when its turn comes
-                self._made[item] = self._splice(item)
+                self._made[item] = before.get(item) or self._splice(item)
 
     def make(self, item: Item) -> Message:
         """The finished message. Raises ValueError for an address that fits into no mail."""

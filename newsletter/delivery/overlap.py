@@ -7,6 +7,11 @@ import psycopg
 from psycopg.abc import PQGen
 from sqlalchemy import Engine
 
+PLANNING = """
+    SET plan_cache_mode = force_generic_plan;  -- planning takes longer than a small group
+    SET enable_seqscan = off;  -- of a table that is small, or new, statistics mislead
+"""
+
 RV = TypeVar("RV")
 
 
@@ -17,9 +22,11 @@ class OverlappingConnection(psycopg.Connection[Any]):
 
     @classmethod
     def like(cls, engine: Engine) -> Self:
-        """Connect as an engine does."""
+        """Connect as an engine does, for statements that come again and name their rows."""
         arguments, options = engine.dialect.create_connect_args(engine.url)
-        return cls.connect(*arguments, autocommit=True, **options)
+        connection = cls.connect(*arguments, autocommit=True, **options)
+        connection.execute(PLANNING)
+        return connection
 
     def wait(self, gen: PQGen[RV], *arguments: Any, **options: Any) -> RV:
         """Run a step of the driver, which says what it wants to wait for."""

@@ -232,6 +232,10 @@ class Sender:
         line.under_way += 1
         self._offered[delivery.id] = line, item
 
+    def _make_ahead(self) -> None:
+        """Use a wait: of what was offered, each leaves room for another when it may leave."""
+        self._maker.make_ahead(self._hand.next(len(self._offered)))
+
     # What comes back
 
     def _listen(self, timeout: float) -> None:
@@ -248,7 +252,10 @@ class Sender:
         are much slower than most are not waited for.
         """
         to_come = line.under_way
-        heard = self._take(line, line.relay.wait(timeout))
+        heard = self._take(line, line.relay.wait(min(MOMENT, timeout)))
+        if not heard:
+            self._make_ahead()
+            heard = self._take(line, line.relay.wait(timeout))
         until = monotonic() + LINGER
         while 0 < heard < to_come and (now := monotonic()) < until:
             if heard >= MOST * to_come:
@@ -293,12 +300,7 @@ class Sender:
         ready = dict(group.ready)
         may_mark = self._objection is None
         self._tell()
-        room = sum(map(len, ready.values()))
-        cleared = self._books.write(
-            group,
-            may_mark=may_mark,
-            meanwhile=lambda: self._maker.make_ahead(self._hand.next(room)),
-        )
+        cleared = self._books.write(group, may_mark=may_mark, meanwhile=self._make_ahead)
         self._hand.forget(group.finished)
         self._let_leave(ready, cleared.ids)
         if not cleared.goes_on:

@@ -168,9 +168,9 @@ class Relay:
         Returns without news when a withdrawn message has made room. Looking up the relay's name
         may take longer.
         """
-        until = monotonic() + timeout
         self._listen(0)  # before anything is said: a relay that hung up gets no body
         self._speak()
+        until = monotonic() + timeout
         self._check(monotonic())
         while not self._has_news() and (now := monotonic()) < until:
             self._listen(max(0, min(until, self._check_at) - now))
