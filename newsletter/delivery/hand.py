@@ -60,7 +60,7 @@ class Hand:
         """The next ones, to be put back or to be `done`."""
         return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
 
-    def next(self, most: int) -> list[Item]:
+    def peek(self, most: int) -> list[Item]:
         """Those that `take` would give; they stay."""
         return list(islice(self._ready, most))
 

@@ -80,9 +80,11 @@ class Verdict(NamedTuple):
 def claim(slot: Slot, now: datetime) -> Lease | None:
     """Lease the first free batch of an issue that is being sent; None if there is none."""
     values = {"of_issue": slot.issue_id, "until": now + LEASE}
-    for batch_id, edition_id, fence in statements.CLAIM.rows(session_pen(), values):
-        return Lease(slot, batch_id, edition_id, fence, dated_at=now.replace(microsecond=0))
-    return None
+    taken = statements.CLAIM.row(session_pen(), values)
+    if taken is None:
+        return None
+    batch_id, edition_id, fence = taken
+    return Lease(slot, batch_id, edition_id, fence, dated_at=now.replace(microsecond=0))
 
 
 def renew(leases: Collection[Lease], now: datetime) -> None:

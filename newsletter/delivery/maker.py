@@ -1,6 +1,6 @@
 """Make the messages of deliveries, some of them ahead of time."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 
 from newsletter.delivery.hand import Item
@@ -10,12 +10,14 @@ from newsletter.mail.smtp import Message
 
 
 class Maker:
-    """Makes messages for one sender, the next ones while it would have to wait."""
+    """Makes messages for one sender, the next ones while it would have to wait.
 
-    def __init__(self, splicer: Splicer, templates: Mapping[int, Template]) -> None:
-        """`templates` are those of all editions in hand, by their ids."""
+    `templates` are those of the editions, by their ids; the sender brings each before it is used.
+    """
+
+    def __init__(self, splicer: Splicer) -> None:
+        self.templates: dict[int, Template] = {}
         self._splicer = splicer
-        self._templates = templates
         self._made: dict[Item, Message] = {}
 
     def make_ahead(self, items: Iterable[Item]) -> None:
@@ -31,5 +33,5 @@ class Maker:
 
     def _splice(self, item: Item) -> Message:
         lease, delivery, _domain = item
-        template = self._templates[lease.edition_id]
+        template = self.templates[lease.edition_id]
         return self._splicer.message(template, delivery, delivery.dated_at or lease.dated_at)

@@ -70,6 +70,10 @@ class Prepared:
         pen.cursor.execute(text, [given[name] for name in order] if order else given)
         return list(pen.cursor.fetchall()) if pen.cursor.description else []
 
+    def row(self, pen: Pen, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """Run it; gives the first of `rows`, None if there is none."""
+        return next(iter(self.rows(pen, values)), None)
+
     def ids(self, pen: Pen, values: Mapping[str, Any]) -> list[int]:
         """Run it; gives the first column of what it returns."""
         return [row[0] for row in self.rows(pen, values)]

@@ -32,8 +32,8 @@ _WORKS: dict[str, Any] = {
     "failing_since": None,
 }
 
-_REST = Prepared(
-    select(RelayState.failures, RelayState.rests_until).where(
+_RESTS_UNTIL = Prepared(
+    select(RelayState.rests_until).where(
         RelayState.name == bindparam("of_relay"), RelayState.failures > 0
     )
 )
@@ -77,10 +77,13 @@ def leave_for(name: str, holder: str, now: datetime) -> Leave:
     holder renews it by asking again.
     """
     pen = session_pen()
-    for _, rests_until in _REST.rows(pen, {"of_relay": name}):
-        rest = pen.read_time(rests_until)
-        return Leave.NONE if rest and rest > now else _leave_to_probe(name, holder, now)
-    return Leave.FULL
+    failing = _RESTS_UNTIL.row(pen, {"of_relay": name})
+    if failing is None:
+        return Leave.FULL
+    rests_until = pen.read_time(failing[0])
+    if rests_until and rests_until > now:
+        return Leave.NONE
+    return _leave_to_probe(name, holder, now)
 
 
 def _leave_to_probe(name: str, holder: str, now: datetime) -> Leave:

@@ -37,7 +37,6 @@ from newsletter.delivery.verdicts import judge
 from newsletter.issues.editions import template_of
 from newsletter.issues.lifecycle import WrongStep
 from newsletter.issues.models import Issue
-from newsletter.mail.message import Template
 from newsletter.mail.smtp import Answered, Turn
 from newsletter.pages import links, settings
 
@@ -87,10 +86,7 @@ class Sender:
         self._fleet = fleet
         self._clock = clock
         self._books = Books(slot, clock)
-        self._templates: dict[int, Template] = {}
-        self._maker = Maker(
-            Splicer(issue.id, issue.message_key, settings(), links()), self._templates
-        )
+        self._maker = Maker(Splicer(issue.id, issue.message_key, settings(), links()))
         self._counts = AnswerCounts()
         self._hand = Hand()
         self._offered: dict[int, tuple[Line, Item]] = {}
@@ -189,9 +185,9 @@ class Sender:
             self._is_dry = True
             return False
         self._hand.add(lease, deliveries)
-        if lease.edition_id not in self._templates:
+        if lease.edition_id not in self._maker.templates:
             edition_id = lease.edition_id
-            self._templates[edition_id] = patiently(lambda: template_of(edition_id))
+            self._maker.templates[edition_id] = patiently(lambda: template_of(edition_id))
         return True
 
     def _known(self, lease: Lease) -> Sequence[Waiting]:
@@ -234,7 +230,7 @@ class Sender:
 
     def _make_ahead(self) -> None:
         """Use a wait: of what was offered, each leaves room for another when it may leave."""
-        self._maker.make_ahead(self._hand.next(len(self._offered)))
+        self._maker.make_ahead(self._hand.peek(len(self._offered)))
 
     # What comes back
 

@@ -70,7 +70,7 @@ class Answer(NamedTuple):
         return cls(outcome, stage, printable(f"{text} {reply.text}"), reply.code, reply.status)
 
 
-@dataclass(slots=True)  # frozen, it would take three times as long to make
+@dataclass(slots=True)  # frozen, it would take twice as long to make
 class Message:
     """One mail in its envelope; `key` is the caller's own number for it.
 

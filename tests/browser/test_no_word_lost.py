@@ -12,6 +12,7 @@ from tests.browser.door import log_in
 from tests.browser.reader import look_at
 from tests.browser.writing import (
     TEXT,
+    another_tab,
     bodies_kept,
     body,
     copies,
@@ -46,8 +47,7 @@ def test_a_tab_that_died_without_a_connection_has_left_its_words_in_the_browser(
     write_on(tab, f" {TEXT}")
     die(tab)
 
-    again = tab.context.new_page()
-    again.goto(url)
+    again = another_tab(tab, url)
 
     is_told(again, "had kept a newer text")
     look_at(again, "writing-recovered", "en")
@@ -94,8 +94,7 @@ def test_of_two_tabs_neither_writes_over_the_words_of_the_other_nor_shows_them(t
 
 def test_the_words_of_two_tabs_that_died_are_both_there_one_after_the_other(tab):
     url = tab.url
-    other = tab.context.new_page()
-    other.goto(url)
+    other = another_tab(tab, url)
     tab.context.set_offline(True)
     write_on(tab, " One.")
     write_on(other, " Two.")
@@ -115,8 +114,7 @@ def test_the_words_of_two_tabs_that_died_are_both_there_one_after_the_other(tab)
 def test_words_kept_in_a_browser_are_shown_to_nobody_else(tab, site, bilal):
     url = tab.url
     written_offline(tab, f" {TEXT}")
-    other = tab.context.new_page()
-    other.goto(f"{site}/desk/")
+    other = another_tab(tab, f"{site}/desk/")
     other.get_by_role("button", name="Log out").click()
     log_in(other, site, *bilal)
 
@@ -193,8 +191,7 @@ def test_words_written_offline_are_kept_when_the_issue_went_out_meanwhile(
     is_saved(somewhere_else)
     freeze(service, url)
 
-    again = tab.context.new_page()
-    again.goto(url)
+    again = another_tab(tab, url)
 
     is_told(again, "What you wrote is kept among the revisions.")
     look_at(again, "writing-too-late", "en")

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.reader import look_at
 from tests.browser.writing import (
     TEXT,
+    another_tab,
     bodies_kept,
     body,
     changing,
@@ -171,8 +172,7 @@ def test_a_text_that_is_given_up_without_a_connection_is_not_gone(tab, somewhere
     with tab.expect_event("requestfailed", lambda request: request.is_navigation_request()):
         tab.get_by_role("button", name="Let this text stand").click()
     tab.unroute("**/write/**")
-    again = tab.context.new_page()
-    again.goto(url)
+    again = another_tab(tab, url)
 
     is_told(again, "somebody saved another one since")
     expect(body(again)).to_have_value("It begins. Anna was here. And thought it over.")

@@ -6,7 +6,14 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.reader import look_at
-from tests.browser.writing import copies, die, freeze, is_saved, is_told
+from tests.browser.writing import (
+    another_tab,
+    copies,
+    die,
+    freeze,
+    is_saved,
+    is_told,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -56,8 +63,7 @@ def test_a_subject_typed_without_a_connection_is_there_in_the_next_tab(tab):
     assert "Derna under siege" in str(copies(tab))
     die(tab)
 
-    again = tab.context.new_page()
-    again.goto(url)
+    again = another_tab(tab, url)
 
     is_told(again, "had kept a newer text")
     expect(again.locator("[data-shows=subject]")).to_have_text("Derna under siege")
@@ -93,8 +99,7 @@ def test_a_subject_that_comes_too_late_from_a_tab_that_died_can_be_copied(tab, s
     die(tab)
     freeze(service, url)
 
-    again = tab.context.new_page()
-    again.goto(url)
+    again = another_tab(tab, url)
 
     is_told(again, "the desk could not keep what you wrote")
     look_at(again, "writing-subject-too-late-again", "en")

@@ -35,10 +35,16 @@ def is_told(page: Page, words: str) -> None:
     expect(page.locator("#trouble")).to_contain_text(words, timeout=20_000)
 
 
+def another_tab(tab: Page, url: str) -> Page:
+    """One more in the same browser."""
+    page = tab.context.new_page()
+    page.goto(url)
+    return page
+
+
 def stored(page: Page, article_url: str) -> str:
     """What another visit shows."""
-    other = page.context.new_page()
-    other.goto(article_url)
+    other = another_tab(page, article_url)
     found: str = other.locator("#body").evaluate("field => field.defaultValue")
     other.close()
     return found

@@ -36,13 +36,15 @@ def maker(hand):
         with transaction():
             template = template_of(lease.edition_id)
         splicer = Splicer(lease.slot.issue_id, b"key", settings(), links())
-        return Maker(splicer, {lease.edition_id: template})
+        maker = Maker(splicer)
+        maker.templates[lease.edition_id] = template
+        return maker
 
     return make
 
 
 def test_made_ahead_a_message_is_the_same(hand, maker):
-    items = hand.next(4)
+    items = hand.peek(4)
     ahead = maker()
     ahead.make_ahead(items)
     ahead.make_ahead(items[2:])  # looked at once more, later
@@ -53,7 +55,7 @@ def test_made_ahead_a_message_is_the_same(hand, maker):
 
 
 def test_what_cannot_be_made_is_told_when_its_turn_comes(hand, maker):
-    first, bad, *_ = hand.next(4)
+    first, bad, *_ = hand.peek(4)
     ahead = maker()
 
     ahead.make_ahead([first, bad])
@@ -65,7 +67,7 @@ def test_what_cannot_be_made_is_told_when_its_turn_comes(hand, maker):
 
 def test_under_another_lease_a_message_has_another_date(hand, maker):
     """The ledger keeps the date of the lease under which a message left first."""
-    item = hand.next(1)[0]
+    item = hand.peek(1)[0]
     later = replace(item.lease, dated_at=item.lease.dated_at + timedelta(hours=1))
     ahead = maker()
     ahead.make_ahead([item])
