@@ -22,6 +22,11 @@ from tests.desk import piece
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+# The script of the page of two texts listens by then; before, a button sends without it.
+KEEPS_A_COPY_OF_TWO_TEXTS = """
+    () => Object.values(localStorage).some((copy) => JSON.parse(copy).basedOn === -1)
+"""
+
 
 def test_what_is_typed_is_saved_by_itself(writer):
     write_on(writer, f" {TEXT}")
@@ -145,6 +150,7 @@ def compare_after_a_conflict(tab, somewhere_else):
     is_told(tab, "saved this article meanwhile")
     tab.get_by_role("button", name="Compare the two texts").click()
     tab.get_by_role("heading", name="Two texts: which one stands?").wait_for()
+    tab.wait_for_function(KEEPS_A_COPY_OF_TWO_TEXTS)
 
 
 def test_who_lets_the_other_text_stand_goes_on_from_it(tab, somewhere_else):
