@@ -17,7 +17,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from newsletter.database import db, is_sqlite
 from newsletter.delivery import ledger
 from newsletter.delivery.group import Group
-from newsletter.delivery.ledger import Cleared, Entry, Lease
+from newsletter.delivery.ledger import Cleared, Entry, Lease, Waiting
 from newsletter.delivery.overlap import OverlappingConnection
 from newsletter.delivery.patience import LOST, persistently
 from newsletter.delivery.prepared import Pen
@@ -43,6 +43,25 @@ class Books:
 
     def __exit__(self, *_: object) -> None:
         self._close()
+
+    def claim(self) -> tuple[Lease, list[Waiting]] | None:
+        """Lease one batch more; give it with what waits in it. Raises one of `LOST` in the end.
+
+        Who was erased meanwhile is skipped here, without an address.
+        """
+
+        def claim_it() -> tuple[Lease, list[Waiting]] | None:
+            with self._transaction() as pen:
+                lease = ledger.claim(self._slot, self._clock(), pen)
+                if lease is None:
+                    return None
+                waiting = ledger.waiting(lease, pen)
+                if erased := [delivery.id for delivery in waiting if not delivery.address]:
+                    with ledger.entry(self._slot, self._clock(), pen) as entry:
+                        entry.mark(lease, erased)
+                return lease, [delivery for delivery in waiting if delivery.address]
+
+        return persistently(claim_it)
 
     def write(
         self, group: Group, *, may_mark: bool, meanwhile: Callable[[], None] | None = None
@@ -86,12 +105,19 @@ class Books:
 
     @contextmanager
     def _entry(self) -> Iterator[Entry]:
-        """One transaction."""
+        """One transaction, with its tally."""
+        with (
+            self._transaction() as pen,
+            ledger.entry(self._slot, self._clock(), pen) as entry,
+        ):
+            yield entry
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Pen]:
         pen = self._open()
         try:
             pen.cursor.execute(self._begin)
-            with ledger.entry(self._slot, self._clock(), pen) as entry:
-                yield entry
+            yield pen
             pen.cursor.execute("COMMIT")
         except BaseException:
             self._close()  # the database rolls back what had begun

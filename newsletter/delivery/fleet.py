@@ -67,11 +67,13 @@ class Line:
         """Take the answer to one message in: the relay may rest from now on, or be well again."""
         if self._leave is Leave.NONE:
             return
+        before = self._strikes.allowed
         is_probe = self._leave is Leave.PROBE
         if self._strikes.take(answer, under_way=self.under_way, is_probe=is_probe):
             self._complaint = in_words(answer)
             self._leave = Leave.NONE
-        self._limit()
+        if self._strikes.allowed != before:
+            self._limit()
 
     def tell(self, now: datetime) -> None:
         """Write down what all processes are to know, in the caller's transaction."""

@@ -2,19 +2,25 @@
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count, islice
-from typing import NamedTuple
 
 from newsletter.delivery.ledger import Lease, Waiting
+from newsletter.mail.smtp import Message
 
 
-class Item(NamedTuple):
-    """A delivery, the lease it is held under, and the domain where its reader gets mail."""
+@dataclass(slots=True, eq=False)
+class Item:
+    """A delivery, the lease it is held under, and the domain where its reader gets mail.
+
+    `message` is there if it was made ahead of time.
+    """
 
     lease: Lease
     delivery: Waiting
     domain: str
+    message: Message | None = None
 
 
 class Hand:

@@ -77,10 +77,10 @@ class Verdict(NamedTuple):
     bounce: BounceNote | None = None
 
 
-def claim(slot: Slot, now: datetime) -> Lease | None:
+def claim(slot: Slot, now: datetime, pen: Pen | None = None) -> Lease | None:
     """Lease the first free batch of an issue that is being sent; None if there is none."""
     values = {"of_issue": slot.issue_id, "until": now + LEASE}
-    taken = statements.CLAIM.row(session_pen(), values)
+    taken = statements.CLAIM.row(pen or session_pen(), values)
     if taken is None:
         return None
     batch_id, edition_id, fence = taken
@@ -98,9 +98,9 @@ def renew(leases: Collection[Lease], now: datetime) -> None:
         )
 
 
-def waiting(lease: Lease) -> list[Waiting]:
+def waiting(lease: Lease, pen: Pen | None = None) -> list[Waiting]:
     """The deliveries of a batch that may be tried, in order."""
-    pen = session_pen()
+    pen = pen or session_pen()
     rows = statements.WAITING.rows(pen, {"held_batch": lease.batch_id})
     return [
         Waiting(id_, reader, address, attempts, pen.read_time(dated_at))

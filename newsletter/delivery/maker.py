@@ -18,20 +18,18 @@ class Maker:
     def __init__(self, splicer: Splicer) -> None:
         self.templates: dict[int, Template] = {}
         self._splicer = splicer
-        self._made: dict[Item, Message] = {}
 
     def make_ahead(self, items: Iterable[Item]) -> None:
-        """These are probably the next; forget others that were made ahead before."""
-        before, self._made = self._made, {}
+        """These are probably the next."""
         for item in items:
-            with suppress(ValueError):  # `make` raises it when its turn comes
-                self._made[item] = before.get(item) or self._splice(item)
+            if item.message is None:
+                with suppress(ValueError):  # `make` raises it when its turn comes
+                    item.message = self.make(item)
 
     def make(self, item: Item) -> Message:
         """The finished message. Raises ValueError for an address that fits into no mail."""
-        return self._made.get(item) or self._splice(item)
-
-    def _splice(self, item: Item) -> Message:
-        lease, delivery, _domain = item
+        if item.message:
+            return item.message
+        lease, delivery = item.lease, item.delivery
         template = self.templates[lease.edition_id]
         return self._splicer.message(template, delivery, delivery.dated_at or lease.dated_at)

@@ -41,7 +41,8 @@ class Misgivings:
     def _begin_anew(self) -> None:
         self._last: _Refusal | None = None
         self._in_a_row: Counter[str] = Counter()  # how often from which domain
-        self._latest: deque[tuple[_Refusal, str] | None] = deque()
+        self._heard = 0
+        self._latest: deque[tuple[int, _Refusal, str]] = deque()  # with the numbers of the answers
         self._often: dict[_Refusal, Counter[str]] = {}
 
     def take(self, answer: Answer, domain: str) -> str | None:
@@ -53,7 +54,11 @@ class Misgivings:
             return self._refused_at_all(answer)
         if answer.outcome not in (Outcome.ACCEPTED, Outcome.NEVER):
             return None
+        self._heard += 1
         refusal = _doubtful(answer)
+        if refusal is None:
+            self._last = None
+            return None
         reason = self._count_row(refusal, answer, domain) or self._count_latest(
             refusal, answer, domain
         )
@@ -74,12 +79,10 @@ class Misgivings:
             " by that. Resume the issue when the operator has put it right."
         )
 
-    def _count_row(self, refusal: _Refusal | None, answer: Answer, domain: str) -> str | None:
+    def _count_row(self, refusal: _Refusal, answer: Answer, domain: str) -> str | None:
         if refusal != self._last:
             self._last = refusal
             self._in_a_row.clear()
-        if refusal is None:
-            return None
         self._in_a_row[domain] += 1
         if self._in_a_row.total() < IN_A_ROW:
             return None
@@ -87,24 +90,20 @@ class Misgivings:
             return None
         return self._reason(f"{self._in_a_row.total()} readers in a row", answer)
 
-    def _count_latest(self, refusal: _Refusal | None, answer: Answer, domain: str) -> str | None:
-        if len(self._latest) == LATEST:
-            self._forget(self._latest.popleft())
-        if refusal is None or not _is_surely_about_us(refusal):
-            self._latest.append(None)
+    def _count_latest(self, refusal: _Refusal, answer: Answer, domain: str) -> str | None:
+        if not _is_surely_about_us(refusal):
             return None
-        self._latest.append((refusal, domain))
+        while self._latest and self._latest[0][0] <= self._heard - LATEST:
+            _, oldest, its_domain = self._latest.popleft()
+            self._often[oldest] -= Counter([its_domain])
+        self._latest.append((self._heard, refusal, domain))
         domains = self._often.setdefault(refusal, Counter())
         domains[domain] += 1
         if domains.total() < TOO_MANY or len(domains) < SEVERAL_DOMAINS:
             return None
-        often = f"{domains.total()} of the last {len(self._latest)} readers, in several domains"
+        latest = min(self._heard, LATEST)
+        often = f"{domains.total()} of the last {latest} readers, in several domains"
         return self._reason(often, answer)
-
-    def _forget(self, oldest: tuple[_Refusal, str] | None) -> None:
-        if oldest:
-            refusal, domain = oldest
-            self._often[refusal] -= Counter([domain])
 
     def _reason(self, whom: str, answer: Answer) -> str:
         return (

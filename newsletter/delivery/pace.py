@@ -174,6 +174,8 @@ class Pace:
         return {key: pace for key, pace in paces.items() if pace is not None}
 
     def _limits(self, domains: Sequence[str]) -> Mapping[str, DomainLimit]:
+        if not self._domains.by_domain:
+            return {}
         return {domain: it for domain in dict.fromkeys(domains) if (it := self._domains.of(domain))}
 
     def _shared_connections(self, relay: str) -> int | None:

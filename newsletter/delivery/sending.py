@@ -26,7 +26,7 @@ from newsletter.delivery.fleet import Fleet, Line
 from newsletter.delivery.group import Group
 from newsletter.delivery.hand import Hand, Item
 from newsletter.delivery.heartbeat import heartbeat
-from newsletter.delivery.ledger import Lease, Verdict, Waiting
+from newsletter.delivery.ledger import Lease, Verdict
 from newsletter.delivery.maker import Maker
 from newsletter.delivery.models import DeliveryState
 from newsletter.delivery.pace import NEAR
@@ -45,6 +45,7 @@ LONGEST_WAIT = 1.0  # s between two looks at whether to go on
 LINGER, MOMENT = 0.020, 0.001  # s to wait for half of what is under way, and for the rest
 MOST = 0.5
 SHORT_WAIT = 0.02  # s, where there are several relays to listen to
+CHOICE = timedelta(seconds=1)  # for which a relay that was chosen is the best there is
 UPKEEP = 5.0  # s between two times of writing down what helps to look at
 
 Clock = Callable[[], datetime]
@@ -99,6 +100,7 @@ class Sender:
         self._is_over = False
         self._is_dry = False  # no batch was left to claim
         self._closed_until = 0.0
+        self._choose_again_at = clock()
         self._kept_up_at = monotonic()
 
     def beat(self) -> None:
@@ -155,8 +157,14 @@ class Sender:
     def _usable_line(self) -> Line | None:
         """The relay in use, or the next one; when all of them rest, it is over for now."""
         if not self._lines or not self._lines[-1].is_usable:
-            self._use(patiently(lambda: self._fleet.choose(self._slot.holder, self._clock())))
+            self._choose()
         return None if self._is_over else self._lines[-1]
+
+    def _choose(self) -> None:
+        """Ask which relay is the best by now; not for every batch, there are many in a second."""
+        now = self._clock()
+        self._choose_again_at = now + CHOICE
+        self._use(patiently(lambda: self._fleet.choose(self._slot.holder, now)))
 
     def _use(self, line: Line | None) -> None:
         if line and (not self._lines or self._lines[-1] is not line):
@@ -171,32 +179,20 @@ class Sender:
 
     def _claim(self) -> bool:
         """Lease one batch more, for the best relay there is by now."""
+        if self._clock() >= self._choose_again_at:
+            self._choose()
         if self._is_dry or self._is_over:
             return False
-
-        def claim() -> tuple[Line | None, Lease | None, Sequence[Waiting]]:
-            line = self._fleet.choose(self._slot.holder, self._clock())
-            lease = ledger.claim(self._slot, self._clock()) if line else None
-            return line, lease, self._known(lease) if lease else ()
-
-        line, lease, deliveries = patiently(claim)
-        self._use(line)
-        if lease is None:
+        claimed = self._books.claim()
+        if claimed is None:
             self._is_dry = True
             return False
+        lease, deliveries = claimed
         self._hand.add(lease, deliveries)
         if lease.edition_id not in self._maker.templates:
             edition_id = lease.edition_id
             self._maker.templates[edition_id] = patiently(lambda: template_of(edition_id))
         return True
-
-    def _known(self, lease: Lease) -> Sequence[Waiting]:
-        """What waits in a batch; who was erased meanwhile is skipped here, without an address."""
-        waiting = ledger.waiting(lease)
-        if erased := [delivery.id for delivery in waiting if not delivery.address]:
-            with ledger.entry(self._slot, self._clock()) as entry:
-                entry.mark(lease, erased)
-        return [delivery for delivery in waiting if delivery.address]
 
     def _admitted(self, line: Line, items: Sequence[Item]) -> Iterable[Item]:
         """Those that the pace lets go now; of the others some wait in hand, some in the ledger."""
@@ -215,18 +211,17 @@ class Sender:
                 self._hand.done(item.lease)
 
     def _offer_one(self, line: Line, item: Item) -> None:
-        lease, delivery, _domain = item
         try:
             message = self._maker.make(item)
         except ValueError as error:
-            verdict = Verdict(delivery.id, DeliveryState.FAILED, str(error))
-            self._group.settle(lease, verdict, was_marked=False)
-            self._hand.done(lease)
+            verdict = Verdict(item.delivery.id, DeliveryState.FAILED, str(error))
+            self._group.settle(item.lease, verdict, was_marked=False)
+            self._hand.done(item.lease)
             self._fleet.pace.done([item.domain])
             return
         line.relay.offer(message)
         line.under_way += 1
-        self._offered[delivery.id] = line, item
+        self._offered[message.key] = line, item
 
     def _make_ahead(self) -> None:
         """Use a wait: of what was offered, each leaves room for another when it may leave."""

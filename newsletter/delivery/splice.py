@@ -17,8 +17,8 @@ class Splicer:
 
     def __init__(self, issue_id: int, message_key: bytes, config: Settings, links: Links) -> None:
         domain = parseaddr(config.mail_from)[1].rpartition("@")[2]
-        self._issue_id = issue_id
-        self._links = links
+        self._unsubscribe = links.tokens(Purpose.UNSUBSCRIBE, issue_id)
+        self._preferences = links.tokens(Purpose.PREFERENCES, issue_id)
         self._message_ids = MessageIds(message_key, domain)
         self._senders = VerpSenders(delivery_keys(config)[0], config.bounce_domain)
 
@@ -27,20 +27,15 @@ class Splicer:
 
         Raises ValueError for an address that fits into no mail.
         """
-        who = (delivery.subscriber_id, self._issue_id)
+        id_, reader, address, *_ = delivery
         values = {
-            Hole.RECIPIENT: delivery.address.encode("ascii"),
+            Hole.RECIPIENT: address.encode("ascii"),
             Hole.DATE: date_header(dated_at),
-            Hole.MESSAGE_ID: self._message_ids.of(delivery.id).encode(),
-            Hole.UNSUBSCRIBE: self._links.token(Purpose.UNSUBSCRIBE, *who).encode(),
-            Hole.PREFERENCES: self._links.token(Purpose.PREFERENCES, *who).encode(),
+            Hole.MESSAGE_ID: self._message_ids.of(id_),
+            Hole.UNSUBSCRIBE: self._unsubscribe(reader),
+            Hole.PREFERENCES: self._preferences(reader),
         }
-        return Message(
-            key=delivery.id,
-            sender=self._senders.of(delivery.id),
-            recipient=delivery.address,
-            parts=template.fill(values),
-        )
+        return Message(id_, self._senders.of(id_), address, template.fill(values))
 
 
 def delivery_keys(config: Settings) -> list[bytes]:

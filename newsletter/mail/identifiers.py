@@ -6,14 +6,14 @@ and nobody can make one up. Neither tells anything about the reader.
 
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from newsletter.links import Signer
 
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _VERP = re.compile(r"b-([0-9a-f]{1,16})-([0-9a-f]{20})")
-_MESSAGE_ID = b"message-id"
-_ENVELOPE_SENDER = b"envelope-sender"
+_MESSAGE_ID = b"message-id:%d"
+_ENVELOPE_SENDER = b"envelope-sender:%d"
 
 
 class MessageIds:
@@ -21,13 +21,13 @@ class MessageIds:
 
     def __init__(self, key: bytes, domain: str) -> None:
         """Raises ValueError for a domain that would break a header."""
-        self._signer = Signer(key)
+        self._sign = Signer(key).sign
         self._domain = _checked(domain)
 
-    def of(self, delivery_id: int) -> str:
+    def of(self, delivery_id: int) -> bytes:
         """The value for one delivery (RFC 5322 3.6.4), angle brackets included."""
-        signature = _signature(self._signer, _MESSAGE_ID, delivery_id)
-        return f"<{signature[:40]}@{self._domain}>"
+        signature = self._sign(_MESSAGE_ID % delivery_id)[:20].hex()
+        return f"<{signature}@{self._domain}>".encode()
 
 
 class VerpSenders:
@@ -38,7 +38,7 @@ class VerpSenders:
 
     def __init__(self, key: bytes, domain: str) -> None:
         """Raises ValueError for a domain that would break a header."""
-        self._signer = Signer(key)
+        self._sign = Signer(key).sign
         self._domain = _checked(domain)
 
     def of(self, delivery_id: int) -> str:
@@ -46,8 +46,7 @@ class VerpSenders:
 
         Its local part has at most 39 octets.
         """
-        signature = _signature(self._signer, _ENVELOPE_SENDER, delivery_id)
-        return f"b-{delivery_id:x}-{signature[:20]}@{self._domain}"
+        return f"b-{delivery_id:x}-{_verp_signature(self._sign, delivery_id)}@{self._domain}"
 
 
 def verp_sender(key: bytes, delivery_id: int, domain: str) -> str:
@@ -61,13 +60,13 @@ def read_verp_sender(keys: Sequence[bytes], local_part: str) -> int | None:
     if not match:
         return None
     delivery_id = int(match[1], 16)
-    signatures = [_signature(Signer(key), _ENVELOPE_SENDER, delivery_id) for key in keys]
-    matches = [hmac.compare_digest(signature[:20], match[2]) for signature in signatures]
+    signatures = [_verp_signature(Signer(key).sign, delivery_id) for key in keys]
+    matches = [hmac.compare_digest(signature, match[2]) for signature in signatures]
     return delivery_id if any(matches) else None
 
 
-def _signature(signer: Signer, purpose: bytes, delivery_id: int) -> str:
-    return signer.sign(b"%s:%d" % (purpose, delivery_id)).hex()
+def _verp_signature(sign: Callable[[bytes], bytes], delivery_id: int) -> str:
+    return sign(_ENVELOPE_SENDER % delivery_id)[:10].hex()
 
 
 def _checked(domain: str) -> str:

@@ -8,14 +8,15 @@ no body line begins with a dot, no bare CR or LF exists, so SMTP has nothing lef
 import json
 import re
 from base64 import b64encode
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from functools import cached_property, lru_cache
 from hashlib import sha256
-from typing import Self
+from itertools import chain
+from operator import itemgetter
+from typing import NamedTuple, Self
 
 from newsletter.links import TOKEN_LENGTH
 from newsletter.mail.encoding import base64, quoted_printable
@@ -48,10 +49,10 @@ __all__ = [
 ]
 
 _FITS = {
-    Hole.RECIPIENT: re.compile(rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,255}"),
-    Hole.MESSAGE_ID: re.compile(rb"<[A-Za-z0-9._-]{1,128}@[A-Za-z0-9.-]{1,255}>"),
-    Hole.DATE: re.compile(rb"[A-Za-z0-9,:+ -]{20,40}"),
-} | dict.fromkeys(TOKENS, re.compile(rb"[A-Za-z0-9_-]{%d}" % TOKEN_LENGTH))
+    Hole.RECIPIENT: rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,255}",
+    Hole.MESSAGE_ID: rb"<[A-Za-z0-9._-]{1,128}@[A-Za-z0-9.-]{1,255}>",
+    Hole.DATE: rb"[A-Za-z0-9,:+ -]{20,40}",
+} | dict.fromkeys(TOKENS, rb"[A-Za-z0-9_-]{%d}" % TOKEN_LENGTH)
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,19 @@ class Letter:
     mailing: Mailing | None = None
 
 
+class _Plan(NamedTuple):
+    """How a template is filled: all that is the same for every reader.
+
+    `holes` are to be given; `fit` tests what was given, a value a line; `encoded` numbers those
+    that are needed in base64, too; `in_order` picks from segments, values and encoded values.
+    """
+
+    holes: list[Hole]
+    fit: Callable[[bytes], re.Match[bytes] | None]
+    encoded: list[int]
+    in_order: Callable[[tuple[bytes, ...]], tuple[bytes, ...]]
+
+
 @dataclass(frozen=True)
 class Template:
     """A finished mail with holes: one slot stands between every two segments."""
@@ -107,33 +121,32 @@ class Template:
                 segments[-1] += piece
         return cls(tuple(segments), tuple(slots))
 
-    def fill(self, values: Mapping[Hole, bytes]) -> list[bytes]:
+    def fill(self, values: Mapping[Hole, bytes]) -> tuple[bytes, ...]:
         """The mail for one reader, as buffers to be sent one after the other.
 
         The segments are handed out as they are. Raises `BadLetter` when a value is missing
         or is not what its hole may hold.
         """
-        pieces = list(self._pieces)
-        for slot, places in self._places:
-            value = _value(slot, values)
-            for place in places:
-                pieces[place] = value
-        return pieces
+        plan = self._plan
+        given = [values.get(hole, b"") for hole in plan.holes]
+        if not plan.fit(b"\n".join(given)):
+            raise BadLetter(f"This is no value for the {_misfit(plan.holes, given)} of a mail.")
+        encoded = [b64encode(given[number]) for number in plan.encoded]
+        return plan.in_order((*self.segments, *given, *encoded))
 
     @cached_property
-    def _pieces(self) -> list[bytes]:
-        """The segments with nothing between every two of them."""
-        pieces = [b""] * (2 * len(self.segments) - 1)
-        pieces[::2] = self.segments
-        return pieces
-
-    @cached_property
-    def _places(self) -> list[tuple[Slot, list[int]]]:
-        """Which of the pieces hold the same value."""
-        places: dict[Slot, list[int]] = defaultdict(list)
-        for number, slot in enumerate(self.slots):
-            places[slot].append(2 * number + 1)
-        return list(places.items())
+    def _plan(self) -> _Plan:
+        holes = list(dict.fromkeys(slot.hole for slot in self.slots))
+        encoded = list(dict.fromkeys(slot.hole for slot in self.slots if slot.is_base64))
+        slots = [Slot(hole) for hole in holes] + [Slot(hole, is_base64=True) for hole in encoded]
+        places = [len(self.segments) + slots.index(slot) for slot in self.slots]
+        segments = range(1, len(self.segments))
+        return _Plan(
+            holes=holes,
+            fit=re.compile(rb"\n".join(_FITS[hole] for hole in holes)).fullmatch,
+            encoded=[holes.index(hole) for hole in encoded],
+            in_order=itemgetter(0, *chain.from_iterable(zip(places, segments, strict=True))),
+        )
 
     @property
     def size(self) -> int:
@@ -173,11 +186,10 @@ def date_header(moment: datetime) -> bytes:
     return format_datetime(moment).encode("ascii")
 
 
-def _value(slot: Slot, values: Mapping[Hole, bytes]) -> bytes:
-    value = values.get(slot.hole, b"")
-    if not _FITS[slot.hole].fullmatch(value):
-        raise BadLetter(f"This is no value for the {slot.hole} of a mail.")
-    return b64encode(value) if slot.is_base64 else value
+def _misfit(holes: Iterable[Hole], given: Iterable[bytes]) -> Hole:
+    """The first hole whose value does not fit."""
+    pairs = zip(holes, given, strict=True)
+    return next(hole for hole, value in pairs if not re.fullmatch(_FITS[hole], value))
 
 
 def _headers(letter: Letter) -> Iterator[Piece]:

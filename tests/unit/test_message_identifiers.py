@@ -36,7 +36,7 @@ def test_the_signature_of_one_delivery_does_not_open_another():
 def test_a_message_id_is_the_same_every_time_and_differs_by_delivery_and_key():
     first = MessageIds(KEY, "example.org").of(7)
 
-    assert re.fullmatch(r"<[0-9a-f]{40}@example\.org>", first)
+    assert re.fullmatch(rb"<[0-9a-f]{40}@example\.org>", first)
     assert MessageIds(KEY, "example.org").of(7) == first
     others = [MessageIds(KEY, "example.org").of(8), MessageIds(OLD_KEY, "example.org").of(7)]
     assert len({first, *others}) == 3
