@@ -174,7 +174,7 @@ class Entry:
             cleared = frozenset(statements.MARKED.ids(self._pen, held))
         skipped = 0
         if len(cleared) < len(ids):
-            skipped = len(statements.SKIP.ids(self._pen, {**held, "now": self._now}))
+            skipped = statements.SKIP.run(self._pen, {**held, "now": self._now})
             self._move(DeliveryState.QUEUED, DeliveryState.SKIPPED, skipped)
         return Cleared(cleared, goes_on=len(cleared) + skipped == len(ids))
 
@@ -193,13 +193,13 @@ class Entry:
     def postpone(self, lease: Lease, due: Mapping[int, datetime]) -> None:
         """Let deliveries wait that were not tried; they are no further for it."""
         for delivery_id, due_at in due.items():
-            statements.POSTPONE.ids(
+            statements.POSTPONE.run(
                 self._pen, {"ids": [delivery_id], "due": due_at, **_hold(lease)}
             )
 
     def give_back(self, lease: Lease) -> None:
         """End a lease; the batch is finished if nothing in it waits any more."""
-        statements.GIVE_BACK.ids(self._pen, {"now": self._now, **_hold(lease)})
+        statements.GIVE_BACK.run(self._pen, {"now": self._now, **_hold(lease)})
 
     def _settle(
         self, lease: Lease, unsettled: Mapping[int, Verdict], before: DeliveryState
@@ -216,9 +216,12 @@ class Entry:
             "settled": self._now if is_over else None,
             **_hold_dated(lease),
         }
-        settled = statements.RECORD.ids(self._pen, values)
-        self._move(before, some.state, len(settled))
-        self._note_bounces([unsettled[id_] for id_ in settled])
+        if some.state is DeliveryState.FAILED:
+            recorded = statements.RECORDED.ids(self._pen, values)
+            self._move(before, some.state, len(recorded))
+            self._note_bounces([unsettled[id_] for id_ in recorded])
+        else:
+            self._move(before, some.state, statements.RECORD.run(self._pen, values))
 
     def _note_bounces(self, verdicts: Sequence[Verdict]) -> None:
         for verdict in verdicts:
@@ -231,7 +234,7 @@ class Entry:
                     "text": verdict.answer,
                     "at": self._now,
                 }
-                statements.NOTE_BOUNCE.rows(self._pen, values)
+                statements.NOTE_BOUNCE.run(self._pen, values)
 
     def _move(self, before: DeliveryState, after: DeliveryState, number: int) -> None:
         self._changes[before] -= number
@@ -246,7 +249,7 @@ def count(issue_id: int, slot: int, changes: Mapping[DeliveryState, int]) -> Non
 def _count(pen: Pen, issue_id: int, slot: int, changes: Mapping[DeliveryState, int]) -> None:
     if any(changes.values()):
         deltas = {f"{state}_more": changes.get(state, 0) for state in DeliveryState}
-        statements.COUNT.ids(pen, {"of_issue": issue_id, "of_slot": slot, **deltas})
+        statements.COUNT.run(pen, {"of_issue": issue_id, "of_slot": slot, **deltas})
 
 
 def _hold(lease: Lease) -> dict[str, int]:

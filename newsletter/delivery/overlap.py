@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 PLANNING = """
     SET plan_cache_mode = force_generic_plan;  -- planning takes longer than a small group
     SET enable_seqscan = off;  -- of a table that is small, or new, statistics mislead
+    SET enable_memoize = off;  -- no row is looked up twice
 """
 
 RV = TypeVar("RV")

@@ -119,7 +119,6 @@ def _mark() -> Update:
             dated_at=func.coalesce(Delivery.dated_at, _time("held_dated")),
             attempts=Delivery.attempts + 1,
         )
-        .returning(Delivery.id)
     )
 
 
@@ -140,7 +139,6 @@ def _record() -> Update:
             due_at=_time("due"),
             settled_at=_time("settled"),
         )
-        .returning(Delivery.id)
     )
 
 
@@ -166,7 +164,8 @@ def _turn_over() -> CompoundSelect[Any]:
 
     Gives the ids of both, with 0 for what was recorded and 1 for what was marked.
     """
-    recorded, marked = _record().cte("recorded"), _mark().cte("marked")
+    recorded = _record().returning(Delivery.id).cte("recorded")
+    marked = _mark().returning(Delivery.id).cte("marked")
     sent = select(func.count()).select_from(recorded).scalar_subquery()
     leaving = select(func.count()).select_from(marked).scalar_subquery()
     counted = (
@@ -185,7 +184,7 @@ def _turn_over() -> CompoundSelect[Any]:
 
 CLAIM = Prepared(_claim())
 TURN_OVER = Prepared(_turn_over())
-MARK = Prepared(_mark())
+MARK = Prepared(_mark().returning(Delivery.id))
 MARKED = Prepared(
     select(Delivery.id).where(
         Delivery.id == _given_number, Delivery.state == DeliveryState.SENDING, _is_held()
@@ -195,9 +194,9 @@ SKIP = Prepared(
     update(Delivery)
     .where(Delivery.id == _given_number, waits(), _is_held(), ~_still_reads())
     .values(state=DeliveryState.SKIPPED, settled_at=_time("now"), answer=_why_skipped())
-    .returning(Delivery.id)
 )
 RECORD = Prepared(_record())
+RECORDED = Prepared(_record().returning(Delivery.id))
 POSTPONE = Prepared(
     update(Delivery)
     .where(Delivery.id == _given_number, waits(), _is_held())

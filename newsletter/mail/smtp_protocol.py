@@ -275,16 +275,14 @@ class Conversation:
             self._say(step.stage, step.line + b"\r\n")
 
     def _on_envelope(self, upcoming: _Transaction, stage: Stage, reply: Reply) -> None:
-        is_last = len(self._expected) == 1
-        if reply.is_refused:
-            self._note_refusal(stage, reply)
-        elif stage is Stage.DATA:
-            if reply.code != _GO_AHEAD:
-                raise Broken(_OUT_OF_ORDER, reply)
+        if stage is Stage.DATA and reply.code == _GO_AHEAD:
             self._on_go_ahead(upcoming)
             return
-        elif not reply.is_positive:
+        if reply.is_refused:
+            self._note_refusal(stage, reply)
+        elif stage is Stage.DATA or not reply.is_positive:
             raise Broken(_OUT_OF_ORDER, reply)
+        is_last = len(self._expected) == 1
         if is_last and (upcoming.answer or upcoming.is_withdrawn):
             self._say(Stage.RESET, b"RSET\r\n")
             self._upcoming = None
