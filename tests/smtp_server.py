@@ -1,8 +1,9 @@
 """A small SMTP server whose every word can be scripted, for the misbehaviour of real relays.
 
-By itself it behaves, keeps what it accepts, and offers PIPELINING. A test gives it an `Act` for
-a stage ("greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "dot", "rset"),
-or a list of them for one connection after the other.
+By itself it behaves, keeps what it accepts, and offers PIPELINING; it holds a client to what it
+offers: no other parameters, and letters beyond ASCII with SMTPUTF8 alone. A test gives it an `Act`
+for a stage ("greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "dot",
+"rset"), or a list of them for one connection after the other.
 """
 
 import socket
@@ -17,6 +18,9 @@ from types import TracebackType
 from typing import Self
 
 Act = Callable[["Session"], None]
+
+EXTENSIONS = ("PIPELINING", "SIZE 100000000", "8BITMIME", "ENHANCEDSTATUSCODES")
+WITH_UTF8 = (*EXTENSIONS, "SMTPUTF8")
 
 
 class Gone(Exception):
@@ -99,6 +103,7 @@ class Received:
     recipient: str
     octets: bytes
     connection: int
+    is_utf8: bool = False
 
 
 @dataclass
@@ -106,7 +111,7 @@ class SmtpServer:
     """Listens on a free loopback port, or on a unix socket, from `with` to the end of it."""
 
     script: Mapping[str, Act | Sequence[Act]] = field(default_factory=dict)
-    extensions: Sequence[str] = ("PIPELINING", "SIZE 100000000", "8BITMIME", "ENHANCEDSTATUSCODES")
+    extensions: Sequence[str] = EXTENSIONS
     tls: ssl.SSLContext | None = None
     tls_from_the_start: bool = False
     path: Path | None = None
@@ -206,6 +211,7 @@ class Session:
         self.line = ""
         self.sender: str | None = None
         self.recipient: str | None = None
+        self.is_utf8 = False
         self.octets = b""
         self._buffer = bytearray()
 
@@ -214,7 +220,7 @@ class Session:
             self.encrypt()
         self.play("greeting")
         while True:
-            self.line = self.read_until(b"\r\n").decode("ascii", "replace")
+            self.line = self.read_until(b"\r\n").decode("utf-8", "replace")
             with self.server.lock:
                 self.server.commands.append(self.line)
             verb = self.line.split(" ")[0].lower()
@@ -286,12 +292,25 @@ class Session:
         self.say("235 2.7.0 welcome")
 
     def on_mail(self) -> None:
-        self.sender = self.line.partition("<")[2].partition(">")[0]
+        sender, _, rest = self.line.partition("<")[2].partition(">")
+        parameters = rest.split()
+        if not {word.partition("=")[0] for word in parameters} <= self.known_parameters:
+            self.say("555 5.5.4 a parameter that was not offered")
+            return
+        self.sender, self.is_utf8 = sender, "SMTPUTF8" in parameters
         self.say("250 2.1.0 sender ok")
+
+    @property
+    def known_parameters(self) -> set[str]:
+        known = {extension.partition(" ")[0] for extension in self.server.extensions}
+        return known | ({"BODY"} if known & {"8BITMIME", "SMTPUTF8"} else set())
 
     def on_rcpt(self) -> None:
         if self.sender is None:
             self.say("503 5.5.1 MAIL first")
+            return
+        if not (self.is_utf8 or self.line.isascii()):
+            self.say("553 5.6.7 letters beyond ASCII take SMTPUTF8")
             return
         self.recipient = self.line.partition("<")[2].partition(">")[0]
         self.say("250 2.1.5 recipient ok")
@@ -323,10 +342,12 @@ class Session:
             self.read()
 
     def on_dot(self) -> None:
+        if not (self.is_utf8 or self.octets.partition(b"\r\n\r\n")[0].isascii()):
+            self.say("554 5.6.9 headers beyond ASCII take SMTPUTF8")
+            return
+        envelope = self.sender or "", self.recipient or ""
         with self.server.lock:
-            self.server.messages.append(
-                Received(self.sender or "", self.recipient or "", self.octets, self.number)
-            )
+            self.server.messages.append(Received(*envelope, self.octets, self.number, self.is_utf8))
         self.say("250 2.0.0 taken")
 
     def on_rset(self) -> None:

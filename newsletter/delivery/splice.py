@@ -29,7 +29,7 @@ class Splicer:
         """
         id_, reader, address, *_ = delivery
         values = {
-            Hole.RECIPIENT: address.encode("ascii"),
+            Hole.RECIPIENT: address.encode(),
             Hole.DATE: date_header(dated_at),
             Hole.MESSAGE_ID: self._message_ids.of(id_),
             Hole.UNSUBSCRIBE: self._unsubscribe(reader),

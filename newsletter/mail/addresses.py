@@ -1,7 +1,8 @@
 """Read and normalise an e-mail address (RFC 5321 section 4.1.2; domains by IDNA 2008, RFC 5891).
 
-One mailbox has one key, however its owner typed it that day. What we accept can be written to
-with plain SMTP: addresses that need SMTPUTF8 (RFC 6531) are refused with a sentence that says so.
+One mailbox has one key, however its owner typed it that day. Letters beyond ASCII may stand on
+both sides of the @: in a domain they travel as A-label, before it as they are, which takes a relay
+that knows SMTPUTF8 (RFC 6531).
 """
 
 import re
@@ -13,13 +14,20 @@ from email_validator import EmailNotValidError, validate_email
 
 from newsletter.errors import NewsletterError
 from newsletter.locales import translatable
+from newsletter.mail.international import LONGEST_LOCAL_PART
 
-LONGEST_ADDRESS = 254  # RFC 5321 section 4.5.3.1.3, without the angle brackets
-LONGEST_LOCAL_PART = 64  # RFC 5321 section 4.5.3.1.1
+LONGEST_ADDRESS = 254  # octets (RFC 5321 section 4.5.3.1.3), without the angle brackets
 LONGEST_INPUT = 1000  # room for white space around an address; nobody types more
 
-DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"  # RFC 6531 section 3.3
+DOT_ATOM = re.compile(rf"{ATOM}(\.{ATOM})*")
 JOINERS = "\u200c\u200d"  # invisible, but Persian and Indic domains need them (RFC 5892, A.1)
+IGNORED = (
+    re.compile(  # letters and marks that nobody sees (UAX 44), and the empty pattern of Braille
+        "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+        "\U000e0100-\U000e01ef]"
+    )
+)
 GMAIL = {"gmail.com", "googlemail.com"}
 
 
@@ -29,6 +37,7 @@ class Flaw(StrEnum):
     EMPTY = translatable("Please enter an e-mail address.")
     TOO_LONG = translatable(
         "This is too long for an e-mail address: at most 254 characters, 64 before the @."
+        " Letters other than a to z count twice or more."
     )
     INVISIBLE = translatable(
         "There is an invisible character or a line break in this address."
@@ -41,9 +50,6 @@ class Flaw(StrEnum):
     NO_LOCAL_PART = translatable("There is nothing before the @ in this address.")
     NO_DOMAIN = translatable("There is nothing after the @ in this address.")
     QUOTED = translatable("We can't write to addresses with quotation marks.")
-    NOT_ASCII = translatable(
-        "We can't write to addresses with non-Latin or accented letters before the @ yet."
-    )
     SPACE = translatable("There is a space inside this address.")
     BAD_LOCAL_PART = translatable(
         "The part before the @ can't be right: it has a misplaced dot,"
@@ -59,7 +65,6 @@ class Flaw(StrEnum):
 FLAWS_AT_SIGHT = (
     (re.compile(r"^$"), Flaw.EMPTY),
     (re.compile(r"@.*[,;\s].*@"), Flaw.SEVERAL),
-    (re.compile(f"^.{{{LONGEST_ADDRESS + 1}}}"), Flaw.TOO_LONG),
     (re.compile(r"[<>]"), Flaw.NAMED),
     (re.compile(r'"'), Flaw.QUOTED),
     (re.compile(r"^[^@]*$"), Flaw.NO_AT),
@@ -86,9 +91,9 @@ class Address:
     text: str
     """As its owner wrote it, the domain in lower case and in its own script: to show and keep."""
     key: str
-    """The same for every way to write the mailbox: unique, ASCII."""
+    """The same for every way to write the mailbox, and for no other: unique."""
     smtp: str
-    """What goes on the wire: printable ASCII without a space."""
+    """What goes on the wire: printable, without a space, the domain as A-label."""
     domain: str
     """The domain as A-label, in lower case."""
 
@@ -107,7 +112,7 @@ def parse_address(text: str) -> Address:
     """Read the one address in `text`, with white space around it; raise `BadAddress` otherwise."""
     if len(text) > LONGEST_INPUT:
         raise BadAddress(Flaw.TOO_LONG)
-    text = text.strip()
+    text = unicodedata.normalize("NFC", text.strip())  # RFC 6532 section 3.1
     _check_whole(text)
     local_part, _, domain = text.partition("@")
     _check_local_part(local_part)
@@ -120,26 +125,39 @@ def parse_address(text: str) -> Address:
 
     ascii_domain = read.ascii_domain.lower()
     smtp = f"{read.local_part}@{ascii_domain}"
-    return Address(text=read.normalized, key=smtp.casefold(), smtp=smtp, domain=ascii_domain)
+    return Address(text=read.normalized, key=_key(smtp), smtp=smtp, domain=ascii_domain)
+
+
+def _key(smtp: str) -> str:
+    """The address in small letters (RFC 8264 section 5.2.3).
+
+    Folding would go too far: straße@ and strasse@ are two mailboxes, and whoever proved one of
+    them would be taken for the owner of the other.
+    """
+    return unicodedata.normalize("NFC", smtp.lower())
 
 
 def _check_whole(text: str) -> None:
-    if any(_is_invisible(letter) for letter in text):
+    if IGNORED.search(text) or any(_is_invisible(letter) for letter in text):
         raise BadAddress(Flaw.INVISIBLE)
     for sign, flaw in FLAWS_AT_SIGHT:
         if sign.search(text):
             raise BadAddress(flaw)
+    if len(text.encode()) > LONGEST_ADDRESS:
+        raise BadAddress(Flaw.TOO_LONG)
 
 
 def _check_local_part(local_part: str) -> None:
     if not local_part:
         raise BadAddress(Flaw.NO_LOCAL_PART)
-    if not local_part.isascii():
-        raise BadAddress(Flaw.NOT_ASCII)
-    if len(local_part) > LONGEST_LOCAL_PART:
+    if len(local_part.encode()) > LONGEST_LOCAL_PART:
         raise BadAddress(Flaw.TOO_LONG)
-    if not DOT_ATOM.fullmatch(local_part):
+    if any(joiner in local_part for joiner in JOINERS):
+        raise BadAddress(Flaw.INVISIBLE)
+    if not local_part.isprintable() or not DOT_ATOM.fullmatch(local_part):
         raise BadAddress(Flaw.BAD_LOCAL_PART)
+    if any(unicodedata.category(atom[0]).startswith("M") for atom in local_part.split(".")):
+        raise BadAddress(Flaw.BAD_LOCAL_PART)  # it would hang on the dot, or on what stands before
 
 
 def _check_domain(domain: str) -> None:

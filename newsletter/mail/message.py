@@ -1,8 +1,9 @@
 """Compose a mail once, cut it where a reader's own values go, and fill it for each reader.
 
 Nothing is parsed, encoded or copied per reader: a `Template` holds finished, 7-bit bytes with
-holes between them, and `fill` puts short values into the holes. What it gives is what travels:
-no body line begins with a dot, no bare CR or LF exists, so SMTP has nothing left to escape.
+holes between them, and `fill` puts short values into the holes; of these only a recipient may hold
+more than ASCII (RFC 6532). What it gives is what travels: no body line begins with a dot, no bare
+CR or LF exists, so SMTP has nothing left to escape.
 """
 
 import json
@@ -34,6 +35,7 @@ from newsletter.mail.holes import (
     find_mark,
     unmarked,
 )
+from newsletter.mail.international import may_travel
 
 __all__ = [
     "MARKS",
@@ -130,7 +132,7 @@ class Template:
         plan = self._plan
         given = [values.get(hole, b"") for hole in plan.holes]
         if not plan.fit(b"\n".join(given)):
-            raise BadLetter(f"This is no value for the {_misfit(plan.holes, given)} of a mail.")
+            _check(plan.holes, given)
         encoded = [b64encode(given[number]) for number in plan.encoded]
         return plan.in_order((*self.segments, *given, *encoded))
 
@@ -186,10 +188,16 @@ def date_header(moment: datetime) -> bytes:
     return format_datetime(moment).encode("ascii")
 
 
-def _misfit(holes: Iterable[Hole], given: Iterable[bytes]) -> Hole:
-    """The first hole whose value does not fit."""
-    pairs = zip(holes, given, strict=True)
-    return next(hole for hole, value in pairs if not re.fullmatch(_FITS[hole], value))
+def _check(holes: Iterable[Hole], given: Iterable[bytes]) -> None:
+    """Look at each value by itself; raises `BadLetter` for one that its hole may not hold."""
+    for hole, value in zip(holes, given, strict=True):
+        if not (re.fullmatch(_FITS[hole], value) or _is_international(hole, value)):
+            raise BadLetter(f"This is no value for the {hole} of a mail.")
+
+
+def _is_international(hole: Hole, value: bytes) -> bool:
+    """Whether this is a recipient that stands in its header as UTF-8 (RFC 6532 section 3.2)."""
+    return hole is Hole.RECIPIENT and may_travel(value.decode("utf-8", "surrogateescape"))
 
 
 def _headers(letter: Letter) -> Iterator[Piece]:

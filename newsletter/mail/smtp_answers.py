@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Self
 
+from newsletter.mail.international import may_travel
 from newsletter.mail.smtp_replies import Reply, printable
 
 _ADDRESS = re.compile(r"[!-;=?-~]*")
@@ -74,7 +75,8 @@ class Answer(NamedTuple):
 class Message:
     """One mail in its envelope; `key` is the caller's own number for it.
 
-    The parts are sent as they are: they end with CRLF, no line begins with a dot.
+    The parts are sent as they are: they end with CRLF, no line begins with a dot. The recipient
+    alone may hold letters beyond ASCII, before the @; then the message needs SMTPUTF8 (RFC 6531).
     """
 
     key: int
@@ -84,8 +86,10 @@ class Message:
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        if not _ADDRESS.fullmatch(self.sender) or not _ADDRESS.fullmatch(self.recipient):
-            raise ValueError("An envelope address must be plain ASCII without white space.")
+        if not _ADDRESS.fullmatch(self.sender):
+            raise ValueError("An envelope sender must be plain ASCII without white space.")
+        if not (_ADDRESS.fullmatch(self.recipient) or may_travel(self.recipient)):
+            raise ValueError("An envelope recipient must be one address without white space.")
         if not self.parts or not self.parts[-1].endswith(b"\r\n"):
             raise ValueError("A message must end with CRLF.")
         self.size = sum(map(len, self.parts))

@@ -23,6 +23,8 @@ _ENVELOPE = (Stage.MAIL, Stage.RCPT, Stage.DATA)
 _CLOSING = 421
 _GO_AHEAD = 354
 _FINAL_DOT = b".\r\n"
+_UTF8 = " BODY=8BITMIME SMTPUTF8"  # with the second comes the first (RFC 6531 3.1, item 8)
+_NO_UTF8 = "The relay does not take addresses with letters like these (SMTPUTF8)."
 _SECURED = Reply(220, None, ("encrypted",))
 _OUT_OF_TURN = "The server spoke out of turn."
 _OUT_OF_ORDER = "The server answered out of order."
@@ -68,6 +70,7 @@ class Conversation:
         self._is_used = False
         self._is_pipelining = False
         self._tells_size = False
+        self._takes_utf8 = False
         self._most_octets: float = math.inf
         self._stage = Stage.CONNECT
         self._replies = ReplyReader()
@@ -161,15 +164,15 @@ class Conversation:
         upcoming = self._upcoming
         if upcoming is None or not self.is_open or upcoming.asked == len(_ENVELOPE):
             return
-        if not upcoming.asked and self._refuses_size_of(upcoming):
+        if not upcoming.asked and self._refuses(upcoming):
             return
         if self._is_pipelining:
-            self._queue("".join(self._envelope(upcoming.message)).encode("ascii"))
+            self._queue("".join(self._envelope(upcoming.message)).encode())
             self._expected.extend(_ENVELOPE)
             upcoming.asked = len(_ENVELOPE)
         elif not self._expected:
             line = self._envelope(upcoming.message)[upcoming.asked]
-            self._say(_ENVELOPE[upcoming.asked], line.encode("ascii"))
+            self._say(_ENVELOPE[upcoming.asked], line.encode())
             upcoming.asked += 1
 
     def quit(self) -> None:
@@ -260,6 +263,7 @@ class Conversation:
         self.is_open = True
         self._is_pipelining = "PIPELINING" in extensions
         self._tells_size = "SIZE" in extensions
+        self._takes_utf8 = "SMTPUTF8" in extensions
         most = extensions.get("SIZE", "")
         if most.isdecimal() and int(most):
             self._most_octets = int(most)
@@ -325,17 +329,23 @@ class Conversation:
 
     def _envelope(self, message: Message) -> tuple[str, str, str]:
         size = f" SIZE={message.size}" if self._tells_size else ""
+        utf8 = "" if message.recipient.isascii() else _UTF8
         return (
-            f"MAIL FROM:<{message.sender}>{size}\r\n",
+            f"MAIL FROM:<{message.sender}>{size}{utf8}\r\n",
             f"RCPT TO:<{message.recipient}>\r\n",
             "DATA\r\n",
         )
 
-    def _refuses_size_of(self, transaction: _Transaction) -> bool:
-        if transaction.message.size <= self._most_octets:
+    def _refuses(self, transaction: _Transaction) -> bool:
+        """Whether the relay said beforehand that it cannot take this message."""
+        message = transaction.message
+        if message.size > self._most_octets:
+            text, status = f"The relay takes at most {self._most_octets} octets.", "5.3.4"
+        elif not (self._takes_utf8 or message.recipient.isascii()):
+            text, status = _NO_UTF8, "5.6.7"
+        else:
             return False
-        text = f"The relay takes at most {self._most_octets} octets."
-        transaction.answer = Answer(Outcome.NEVER, Stage.MAIL, text, status="5.3.4")
+        transaction.answer = Answer(Outcome.NEVER, Stage.MAIL, text, status=status)
         self._upcoming = None
         self._tell(transaction)
         return True

@@ -47,7 +47,7 @@ async def catch(socket_path: Path, folder: MailFolder) -> None:
         lambda: SMTP(
             catcher,
             data_size_limit=LARGEST_MESSAGE,
-            enable_SMTPUTF8=False,
+            enable_SMTPUTF8=True,
             hostname="localhost",
             timeout=IDLE_SECONDS,
             loop=loop,

@@ -43,7 +43,7 @@ def owe(  # noqa: PLR0913  # they all are facts of one row
     now: datetime,
     counting_key: str | None = None,
 ) -> Notice:
-    """Owe one mail to one address (ASCII, as a mail server is told it), from now on due.
+    """Owe one mail to one address (as a mail server is told it), from now on due.
 
     `language` is the tag of the language it is written in; `counting_key` is what the caps count
     by. Raises ValueError for what cannot travel.
@@ -72,7 +72,7 @@ def _finish(recipient: str, mail: Rendered, language: str, now: datetime) -> byt
     )
     domain = author.address.rpartition("@")[2]
     values = {
-        Hole.RECIPIENT: recipient.encode("ascii"),
+        Hole.RECIPIENT: recipient.encode(),
         Hole.DATE: date_header(now),
         Hole.MESSAGE_ID: f"<{secrets.token_hex(RANDOM_BYTES)}@{domain}>".encode(),
     }

@@ -22,7 +22,7 @@ class SubscriberState(StrEnum):
 class Subscriber(Base):
     """One address and its consent.
 
-    `address` is what a mail server is told (ASCII; an international domain as A-label);
+    `address` is what a mail server is told (an international domain as A-label);
     `address_key` is the same for all spellings of one mailbox and unique. Erasure blanks the
     row and keeps it, so that the counts of past issues stay true: no key, an empty address.
     No issue goes out before `paused_until`; it stands here because the mark of each delivery

@@ -304,6 +304,15 @@ def test_what_no_mail_can_carry_is_refused(text: str):
         (Hole.RECIPIENT, b"a@example.org, b@example.org"),
         (Hole.RECIPIENT, b"a@example.org\n"),
         (Hole.RECIPIENT, b""),
+        (Hole.RECIPIENT, "قارئ@example.org\r\nBcc: b@example.org".encode()),
+        (Hole.RECIPIENT, "قارئ@example.org, b@example.org".encode()),
+        (Hole.RECIPIENT, "قارئ\u2028@example.org".encode()),
+        (Hole.RECIPIENT, "gr\u0085ün@example.org".encode()),
+        (Hole.RECIPIENT, "\u202eقارئ@example.org".encode()),
+        (Hole.RECIPIENT, "leser@bücher.example".encode()),
+        (Hole.RECIPIENT, "grün@example.org".encode("latin-1")),
+        (Hole.RECIPIENT, ("ق" * 33 + "@example.org").encode()),
+        (Hole.MESSAGE_ID, "<ق@example.org>".encode()),
         (Hole.MESSAGE_ID, b"<a@b>\r\nX: y"),
         (Hole.MESSAGE_ID, b"a@b"),
         (Hole.DATE, b"Tue, 15 Aug 2017 06:30:00\r\n"),
@@ -314,6 +323,43 @@ def test_a_value_that_does_not_fit_its_hole_is_refused(hole: Hole, value: bytes)
 
     with pytest.raises(BadLetter):
         template.fill(READER | {hole: value})
+
+
+@pytest.mark.parametrize(
+    "address", ["قارئ@example.org", "grün@example.org", "ユーザー@xn--wgv71a.jp"]
+)
+def test_a_recipient_stands_in_the_header_as_it_is_and_the_rest_stays_ascii(address: str):
+    template = compose(a_letter(text_with_links(ARABIC), html_with_links(ARABIC)))
+
+    octets = b"".join(template.fill(READER | {Hole.RECIPIENT: address.encode()}))
+
+    header = f"\r\nTo: {address}\r\n".encode()
+    assert octets.count(header) == 1
+    assert_fit_for_travel(octets.replace(header, b"\r\nTo: reader@example.net\r\n"))
+    mail = parse(octets)
+    assert mail["To"] == address
+    del mail["To"]  # Python calls every letter beyond ASCII in it a defect
+    assert_no_defects(mail)
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=80),
+        st.text().map(lambda text: f"{text}@b.org".encode("utf-8", "surrogatepass")),
+    )
+)
+def test_whatever_is_taken_for_a_recipient_stays_one_address_in_one_header(value: bytes):
+    template = compose(a_letter())
+    try:
+        octets = b"".join(template.fill(READER | {Hole.RECIPIENT: value}))
+    except BadLetter:
+        return
+
+    mail = parse(octets)
+    assert mail.keys() == parse(b"".join(template.fill(READER))).keys()
+    assert len(mail["To"].addresses) == 1
+    assert mail["To"] == value.decode()
+    assert len(f"To: {value.decode()}".splitlines()) == 1
 
 
 def test_a_missing_value_is_refused():

@@ -459,12 +459,117 @@ def test_a_reply_without_end_is_not_waited_for(words):
 
 
 @pytest.mark.parametrize("part", ["sender", "recipient"])
-@pytest.mark.parametrize("address", ["a@b\r\nRSET", "a b@c", "a@b>", "<a@b", "ü@b", "a@b\0"])
-def test_no_envelope_address_can_become_a_command(part, address):
-    envelope = {"sender": "a@example.org", "recipient": "b@example.org"} | {part: address}
+@pytest.mark.parametrize("address", ["a@b\r\nRSET", "a b@c", "a@b>", "<a@b", "a@ü.b", "a@b\0"])
+@pytest.mark.parametrize("letters", ["", "قارئ"])
+def test_no_envelope_address_can_become_a_command(part, address, letters):
+    envelope = {"sender": "a@example.org", "recipient": "b@example.org"} | {part: letters + address}
 
     with pytest.raises(ValueError, match="envelope"):
         Message(1, **envelope, parts=(BODY,))
+
+
+def test_a_sender_is_plain_ascii():
+    with pytest.raises(ValueError, match="envelope"):
+        Message(1, "ü@example.org", "b@example.org", (BODY,))
+
+
+SIGNS = st.one_of(
+    st.characters(),
+    st.sampled_from('\r\n\0\x85\u2028\u2029\u00a0\u202e\u2066\u200b<>@ :;,"\\\ud800'),
+)
+
+
+@given(st.one_of(st.text(SIGNS, max_size=40), st.builds("ق{}@b.org".format, st.text(SIGNS))))
+def test_whatever_is_taken_for_a_recipient_stays_one_word_of_one_command(recipient):
+    try:
+        message = Message(1, "a@example.org", recipient, (BODY,))
+    except ValueError:
+        return
+    talk = opened(PLAIN, "PIPELINING", "SMTPUTF8")
+    talk.offer(message)
+
+    mail, rcpt, data, end = talk.said().decode().split("\r\n")
+    assert mail.startswith("MAIL FROM:<a@example.org>")
+    assert (rcpt, data, end) == (f"RCPT TO:<{recipient}>", "DATA", "")
+    assert len(f"{mail} {rcpt}".splitlines()) == 1
+    assert len(rcpt.split()) == 2
+    assert rcpt.isprintable()
+
+
+def to_arabic(key: int = 1) -> Message:
+    return Message(key, "from@example.org", "قارئ@example.net", (BODY,))
+
+
+ARABIC_MAIL = b"MAIL FROM:<from@example.org> BODY=8BITMIME SMTPUTF8\r\n"
+ARABIC_RCPT = "RCPT TO:<قارئ@example.net>\r\n".encode()
+NO_UTF8_HERE = Answer(
+    Outcome.NEVER,
+    Stage.MAIL,
+    "The relay does not take addresses with letters like these (SMTPUTF8).",
+    status="5.6.7",
+)
+
+
+def test_letters_beyond_ascii_are_announced_for_the_message_that_needs_them_alone():
+    talk = opened(PLAIN, "PIPELINING", "SMTPUTF8", "8BITMIME")
+    talk.offer(to_arabic(1))
+    assert talk.said() == ARABIC_MAIL + ARABIC_RCPT + b"DATA\r\n"
+    talk.receive(READY)
+    talk.clear()
+    talk.offer(a_message(2))
+
+    assert talk.said() == BODY + b".\r\n" + envelope(2)
+
+
+def test_a_size_is_told_before_it():
+    talk = opened(PLAIN, "SIZE 1000", "SMTPUTF8")
+    talk.offer(to_arabic())
+
+    size = b"SIZE=%d" % len(BODY)
+    assert talk.said() == b"MAIL FROM:<from@example.org> " + size + b" BODY=8BITMIME SMTPUTF8\r\n"
+
+
+def test_without_pipelining_letters_beyond_ascii_go_line_by_line():
+    talk = opened(PLAIN, "SMTPUTF8")
+    talk.offer(to_arabic())
+
+    assert talk.said() == ARABIC_MAIL
+    talk.receive(OK)
+    assert talk.said() == ARABIC_RCPT
+    talk.receive(OK)
+    assert talk.said() == b"DATA\r\n"
+
+
+@pytest.mark.parametrize("extensions", [(), ("PIPELINING",), ("PIPELINING", "8BITMIME")])
+def test_where_it_is_not_offered_that_message_alone_fails_without_a_word_to_the_server(extensions):
+    talk = ready(*extensions)
+    talk.clear()
+    talk.said()
+    talk.offer(to_arabic(2))
+
+    assert talk.said() == b""
+    assert talk.turn.answers == [(2, NO_UTF8_HERE, False)]
+    talk.offer(a_message(3))
+    talk.said()
+    talk.receive(b"250 taken\r\n")
+    assert talk.outcomes == {2: Outcome.NEVER, 1: Outcome.ACCEPTED}
+    for reply in (OK, OK, GO_AHEAD):
+        talk.said()
+        talk.receive(reply)
+    assert talk.turn.ready == [1, 3]
+
+
+def test_what_was_offered_before_encryption_counts_no_longer():
+    talk = opened(ANY, "STARTTLS", "SMTPUTF8")
+    talk.said()
+    talk.receive(b"220 go\r\n")
+    talk.secured()
+    talk.said()
+    talk.receive(b"250 relay\r\n")
+    talk.offer(to_arabic())
+
+    assert talk.said() == b""
+    assert talk.answers == {1: NO_UTF8_HERE}
 
 
 def test_a_bounce_may_have_no_sender_but_a_message_ends_with_crlf():
