@@ -125,11 +125,11 @@ def parse_address(text: str) -> Address:
 
     ascii_domain = read.ascii_domain.lower()
     smtp = f"{read.local_part}@{ascii_domain}"
-    return Address(text=read.normalized, key=_key(smtp), smtp=smtp, domain=ascii_domain)
+    return Address(text=read.normalized, key=key_of(smtp), smtp=smtp, domain=ascii_domain)
 
 
-def _key(smtp: str) -> str:
-    """The address in small letters (RFC 8264 section 5.2.3).
+def key_of(smtp: str) -> str:
+    """The key of an address as it goes on the wire: its small letters (RFC 8264 section 5.2.3).
 
     Folding would go too far: straße@ and strasse@ are two mailboxes, and whoever proved one of
     them would be taken for the owner of the other.

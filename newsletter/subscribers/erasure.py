@@ -27,6 +27,7 @@ from newsletter.subscribers.models import (
     SuppressionReason,
 )
 from newsletter.subscribers.suppression import remember
+from newsletter.subscribers.waiting_mails import wait_for
 
 TO_EDITORS = (NoticeKind.ISSUE_TEST, NoticeKind.ALARM)
 IMPORT = "import"  # in place of a source that names a file, or what its line said
@@ -119,9 +120,7 @@ def _forget_mails(address_key: str) -> None:
 
 
 def _forget_mails_to(address_keys: Collection[str], which: ColumnElement[bool]) -> None:
-    waits = Notice.due_at.is_not(None)
-    to_them = func.lower(Notice.recipient).in_(address_keys)
-    db.session.execute(delete(Notice).where(waits, to_them, which))
+    db.session.execute(delete(Notice).where(wait_for(address_keys), which))
 
 
 def _blank_record(subscriber_id: int) -> None:

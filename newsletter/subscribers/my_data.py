@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, inspect, or_, select
+from sqlalchemy import ColumnElement, inspect, or_, select
 
 from newsletter.database import Base, db
 from newsletter.mail.addresses import parse_address
@@ -22,6 +22,7 @@ from newsletter.subscribers.models import (
 )
 from newsletter.subscribers.readers import known
 from newsletter.subscribers.suppression import is_of
+from newsletter.subscribers.waiting_mails import wait_for
 from newsletter.subscribers.wishes import slugs_of
 
 INNER = {"nonce", "message", "lease_until", "fence"}
@@ -60,10 +61,7 @@ def data_of(subscriber_id: int, *, now: datetime) -> dict[str, Any]:
 def _is_to(subscriber: Subscriber) -> ColumnElement[bool]:
     """Mails on their way, and those that the caps count; of others no address is left."""
     keys = caps.counting_keys(parse_address(subscriber.address))
-    on_its_way = and_(
-        Notice.due_at.is_not(None), func.lower(Notice.recipient) == subscriber.address_key
-    )
-    return or_(on_its_way, Notice.counting_key.in_(keys))
+    return or_(wait_for([subscriber.address_key or ""]), Notice.counting_key.in_(keys))
 
 
 def _rows(model: type[Base], condition: ColumnElement[bool]) -> list[dict[str, Any]]:

@@ -253,8 +253,8 @@ def test_after_five_weeks_nothing_is_left(app, mail_server, clock):
 
 
 @pytest.mark.parametrize(
-    "recipient", ["a@example.org\r\nBcc: b@example.org", "b\u00e4d@example.org"]
+    "recipient", ["a@example.org\r\nBcc: b@example.org", "b\u00e4\u2028d@example.org"]
 )
 def test_a_recipient_that_would_break_a_header_is_refused_when_it_is_owed(app, recipient):
-    with pytest.raises(ValueError, match=r"recipient|ascii"):
+    with pytest.raises(ValueError, match="recipient"):
         owe_one(recipient)

@@ -345,7 +345,7 @@ def test_a_task_ends_after_half_a_minute_and_the_next_one_goes_on(app, clock):
 
 
 def test_an_address_that_fits_into_no_mail_fails_alone(app, mail_server, clock):
-    issue = start_issue("good@example.org", "b\u00e4d@example.org")
+    issue = start_issue("good@example.org", "b\u00e4\u200bd@example.org")
 
     send(issue, mail_server.url, clock)
 
