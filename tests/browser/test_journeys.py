@@ -80,6 +80,12 @@ def test_sign_up_confirm_and_choose(reader, address):
     reader.look("preferences-saved")
 
 
+@pytest.mark.parametrize("letters", ["قارئ", "grün"])
+def test_subscribe_with_an_address_in_any_letters(reader, address, letters):
+    reader.open(subscribe(reader, letters + address, WEST))
+    expect(reader.page.locator(f"[name=sections][value={WEST}]")).to_be_checked()
+
+
 def test_pause_for_some_weeks_and_come_back_early(reader, address):
     preferences = subscribe(reader, address)
     reader.open(preferences)
