@@ -12,6 +12,7 @@ from newsletter.cli import newsletter
 from newsletter.database import db, transaction
 from newsletter.delivery import notices as sender
 from newsletter.delivery import relays
+from newsletter.delivery.progress import progress
 from newsletter.delivery.resending import list_failed, resend_failed
 from newsletter.issues.lifecycle import IssueState
 from newsletter.mail.addresses import parse_address
@@ -43,7 +44,7 @@ from tests.posting import TestClock, delivery_to, fleet_to, send, send_by, start
 from tests.smtp_server import EXTENSIONS, WITH_UTF8, SmtpServer
 
 ARABIC, GERMAN, LATIN = "قارئ@example.org", "grün@example.org", "amal@example.org"
-MAIL = RenderedMail(subject="Welcome", text="Good to have you.\n", html=None)
+MAIL = RenderedMail(subject="Welcome", text="Good to have you.\n", html="<p>Good.</p>")
 
 in_two_scripts = pytest.mark.parametrize("address", [ARABIC, GERMAN])
 relays_without = pytest.mark.parametrize(
@@ -195,7 +196,7 @@ def test_a_list_of_such_addresses_alone_neither_pauses_the_issue_nor_rests_the_r
 
     assert states(issue) == {"failed": 240}
     look_again()
-    assert db.session.get(type(issue), issue.id).state is IssueState.SENT
+    assert progress(issue.id).state is IssueState.SENT
     assert relays.failing() == []
     assert server.connections <= 4
 
