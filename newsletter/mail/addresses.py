@@ -14,13 +14,12 @@ from email_validator import EmailNotValidError, validate_email
 
 from newsletter.errors import NewsletterError
 from newsletter.locales import translatable
-from newsletter.mail.international import LONGEST_LOCAL_PART
+from newsletter.mail.international import ATEXT, LONGEST_LOCAL_PART
 
 LONGEST_ADDRESS = 254  # octets (RFC 5321 section 4.5.3.1.3), without the angle brackets
 LONGEST_INPUT = 1000  # room for white space around an address; nobody types more
 
-ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"  # RFC 6531 section 3.3
-DOT_ATOM = re.compile(rf"{ATOM}(\.{ATOM})*")
+DOT_ATOM = re.compile(rf"[{ATEXT}]+(\.[{ATEXT}]+)*")
 JOINERS = "\u200c\u200d"  # invisible, but Persian and Indic domains need them (RFC 5892, A.1)
 IGNORED = (
     re.compile(  # letters and marks that nobody sees (UAX 44), and the empty pattern of Braille

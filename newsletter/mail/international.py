@@ -7,7 +7,10 @@ import re
 
 LONGEST_LOCAL_PART = 64  # octets (RFC 5321 section 4.5.3.1.1)
 
-_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\x80-\U0010ffff-]+@[A-Za-z0-9.-]{1,255}")
+# RFC 6531 section 3.3, but for U+FFFC and U+FFFD: they stand for what could not be read
+ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\ufffb\U00010000-\U0010ffff-"
+
+_ADDRESS = re.compile(rf"[.{ATEXT}]+@[A-Za-z0-9.-]{{1,255}}")
 
 
 def may_travel(address: str) -> bool:

@@ -182,6 +182,7 @@ def test_ordinary_addresses_are_accepted_as_they_are(text):
         ("\u0308grun@example.org", Flaw.BAD_LOCAL_PART),
         ("gr.\u0308un@example.org", Flaw.BAD_LOCAL_PART),
         ("gr\ue000n@example.org", Flaw.BAD_LOCAL_PART),
+        ("gr\ufffdn@example.org", Flaw.BAD_LOCAL_PART),
         ("gr\U000e0fffün@example.org", Flaw.BAD_LOCAL_PART),
         ("grün＠example.org", Flaw.NO_AT),
         ("قارئ@exam_ple.org", Flaw.BAD_DOMAIN),

@@ -311,6 +311,7 @@ def test_what_no_mail_can_carry_is_refused(text: str):
         (Hole.RECIPIENT, "\u202eقارئ@example.org".encode()),
         (Hole.RECIPIENT, "leser@bücher.example".encode()),
         (Hole.RECIPIENT, "grün@example.org".encode("latin-1")),
+        (Hole.RECIPIENT, "gr\ufffdn@example.org".encode()),
         (Hole.RECIPIENT, ("ق" * 33 + "@example.org").encode()),
         (Hole.MESSAGE_ID, "<ق@example.org>".encode()),
         (Hole.MESSAGE_ID, b"<a@b>\r\nX: y"),
