@@ -129,7 +129,7 @@ class Fleet:
     def choose(self, holder: str, now: datetime) -> Line | None:
         """The best relay that may be used, in the caller's transaction; None if none may.
 
-        Ask again before each claim: a better one that came back is then taken.
+        Ask again now and then: a better one that came back is then taken.
         """
         name, leave = relays.choose(list(self._lines), holder, now) or (None, Leave.NONE)
         for line in self._lines.values():

@@ -61,7 +61,7 @@ class Failing(NamedTuple):
 def choose(names: Sequence[str], holder: str, now: datetime) -> tuple[str, Leave] | None:
     """The first of several relays, in order of preference, that may be used; None: all rest.
 
-    Ask before each claim: a better one that came back is then taken again.
+    Ask again now and then: a better one that came back is then taken again.
     """
     for name in names:
         leave = leave_for(name, holder, now)

@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from statistics import median_low
@@ -31,7 +32,7 @@ from tests.performance.sink import NoCompiler, build
 from tests.performance.starting import editions, fan_out, send_by_worker
 from tests.performance.web import Archive, measure_web
 
-PARTS = ("engine", "senders", "delay", "fanout", "first", "editions", "memory", "web", "desk")
+PARTS = ("engine", "delay", "fanout", "first", "editions", "memory", "web", "desk")
 ENGINES = (Way.ENGINE_POSTGRESQL, Way.ENGINE_SQLITE)
 DRIVERS = (Way.DRIVER, Way.SPLICING)
 SIZES, CONNECTIONS, DELAYS = (10, 40), (1, 10, 50), (5, 20, 50)
@@ -79,6 +80,8 @@ class Bench:
         for size, connections in product(SIZES, CONNECTIONS):
             fewer = self._readers if self._is_full or connections > 1 else self._readers // 5
             runs = [Run(way, size, connections, fewer) for way in ENGINES]
+            if has_goals(runs[0]):  # as a worker is installed: two processes on one issue
+                runs += [replace(run, senders=2) for run in runs]
             runs += [Run(way, size, connections, self._readers) for way in DRIVERS]
             if connections == 1:
                 runs.append(Run(Way.SMTPLIB, size, 1, self._readers // 5))
@@ -97,10 +100,6 @@ class Bench:
             if smtp_source():
                 runs.append(Run(Way.SMTP_SOURCE, 10, connections, messages, delay))
             self._push(*runs)
-
-    def senders(self) -> None:
-        """Two worker processes on one issue, as a worker is installed."""
-        self._push(*(Run(way, 10, 50, self._readers, senders=2) for way in ENGINES))
 
     def fanout(self) -> None:
         """The transaction that starts the sending."""
