@@ -64,8 +64,8 @@ CLOCK = {
 NO_ANSWER = (OperationalError, RedisError, OSError)
 PATIENCE = 1  # seconds that workers have to say that they live
 
-TASK_MINUTES = 42  # the hard limit of a task, above all that it may wait for a relay: decision 11
-VISIBILITY_SECONDS = 50 * 60  # above the hard limit, or Redis hands a running task out again
+TASK_MINUTES = 52  # the hard limit of a task, above all that it may wait for a relay: decision 11
+VISIBILITY_SECONDS = 60 * 60  # above the hard limit, or Redis hands a running task out again
 
 _stopping = RawValue(c_bool)  # false; seen by a worker's children: it is there before they are
 

@@ -40,18 +40,21 @@ class TestClock:
         self.now += timedelta(**by)
 
 
-def relay_to(url: str, *, connections: int = 4) -> Relay:
+SHORT = Limits(connect=5, before_dot=5, after_dot=5)
+
+
+def relay_to(url: str, *, connections: int = 4, limits: Limits = SHORT) -> Relay:
     """A relay that does not wait long."""
-    limits = Limits(connect=5, before_dot=5, after_dot=5)
     return Relay(
         RelayAddress.parse(url), helo="tests.example", connections=connections, limits=limits
     )
 
 
 @contextmanager
-def fleet_to(*urls: str, connections: int = 4) -> Iterator[Fleet]:
-    """Relays in order of preference, that do not wait long and have no limits."""
-    fleet = Fleet([relay_to(url, connections=connections) for url in urls], pace_of(settings()))
+def fleet_to(*urls: str, connections: int = 4, limits: Limits = SHORT) -> Iterator[Fleet]:
+    """Relays in order of preference, that do not wait long and have no limits of pace."""
+    relays = [relay_to(url, connections=connections, limits=limits) for url in urls]
+    fleet = Fleet(relays, pace_of(settings()))
     yield fleet
     fleet.close()
 

@@ -16,6 +16,7 @@ from newsletter.cli.nouns import Interrupted, Noun, Refusal, now
 from newsletter.cli.previews import write_previews
 from newsletter.cli.standing import in_lines, pace_in_words
 from newsletter.database import db, end_read, transaction
+from newsletter.delivery.doubts import will_be_resent
 from newsletter.delivery.fanout import audience
 from newsletter.delivery.progress import FullProgress, full_progress, live_workers
 from newsletter.delivery.schedule import is_late
@@ -165,7 +166,7 @@ def find_issue(number: int) -> Issue:
 
 
 def _wait(issue_id: int, counts: FullProgress) -> FullProgress:
-    """Watch until nothing is queued or sending.
+    """Watch until nothing is queued or sending, nor will be by the policy for doubts.
 
     Refuses to wait for an issue that somebody paused or cancelled, or without a living worker.
     """
@@ -177,7 +178,7 @@ def _wait(issue_id: int, counts: FullProgress) -> FullProgress:
         file=sys.stderr,
     ) as bar:
         last_change = time.monotonic()
-        while counts.state is IssueState.SENDING:
+        while counts.state is IssueState.SENDING or will_be_resent(issue_id):
             time.sleep(PAUSE)
             before, counts = counts, full_progress(issue_id, now=now())
             end_read()  # the next look shall see what has changed

@@ -20,6 +20,8 @@ from newsletter.delivery.local_time import read_time
 from newsletter.delivery.resending import resend_failed
 from newsletter.pages import settings
 
+DELIVERY = click.IntRange(1, 2**63 - 1)  # what a database can number
+
 
 @issue.verb
 @number_of_issue
@@ -86,7 +88,7 @@ def unschedule(number: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--delivered", is_flag=True, help="Take them as delivered.")
 @click.option("--again", is_flag=True, help="Send them again, with the same Message-ID.")
-@click.option("--id", "ids", type=int, multiple=True, help="Only this one; may be repeated.")
+@click.option("--id", "ids", type=DELIVERY, multiple=True, help="Only this one; may be repeated.")
 def doubts(
     number: int, *, as_json: bool, delivered: bool, again: bool, ids: tuple[int, ...]
 ) -> None:

@@ -11,10 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, literal, select
+from sqlalchemy import ColumnElement, exists, func, literal, select
 
 from newsletter import audit
-from newsletter.database import execute
+from newsletter.database import db, execute
 from newsletter.delivery import steering
 from newsletter.delivery.models import Delivery, DeliveryState, Tally
 from newsletter.issues.lifecycle import IssueState, WrongStep
@@ -24,6 +24,7 @@ from newsletter.settings import DoubtsPolicy
 from newsletter.subscribers.models import Subscriber
 
 MOST_ATTEMPTS = 3  # of one delivery by policy: a relay that always drops the line must not flood
+MAY_GO_AGAIN = Delivery.attempts < MOST_ATTEMPTS
 
 
 class Decision(StrEnum):
@@ -93,14 +94,24 @@ def settle_by_policy(*, now: datetime) -> int:
         .having(func.sum(Tally.in_doubt) > 0)
         .order_by(Tally.issue_id)
     )
-    may_go = Delivery.attempts < MOST_ATTEMPTS
-    return sum(_resend(issue_id, may_go, now=now) for issue_id in execute(doubtful).scalars().all())
+    return sum(_resend(issue_id, now=now) for issue_id in execute(doubtful).scalars().all())
 
 
-def _resend(issue_id: int, may_go: ColumnElement[bool], *, now: datetime) -> int:
+def will_be_resent(issue_id: int) -> bool:
+    """Whether the policy will send doubts of an issue again, so that it is not over yet."""
+    if settings().doubts is not DoubtsPolicy.RESEND:
+        return False
+    if not steering.counted(issue_id, DeliveryState.IN_DOUBT):
+        return False
+    in_doubt = Delivery.state == DeliveryState.IN_DOUBT
+    some = exists().where(Delivery.issue_id == issue_id, in_doubt, MAY_GO_AGAIN)
+    return bool(db.session.scalar(select(some)))
+
+
+def _resend(issue_id: int, *, now: datetime) -> int:
     settled = 0
     with suppress(WrongStep):  # cancelled since we looked
-        settled = steering.queue_again(issue_id, DeliveryState.IN_DOUBT, may_go, now=now)
+        settled = steering.queue_again(issue_id, DeliveryState.IN_DOUBT, MAY_GO_AGAIN, now=now)
         _note(audit.POLICY, settled, "in doubt, sent again", now=now, issue_id=issue_id)
     return settled
 

@@ -16,6 +16,8 @@ from newsletter.delivery.strikes import Strikes
 from newsletter.mail.smtp import Answer, Relay, RelayAddress
 from newsletter.settings import Settings
 
+SILENT = "The server answers nothing that it was given."
+
 
 class Line:
     """One relay in the hands of this process; `under_way` counts what it was offered."""
@@ -73,6 +75,15 @@ class Line:
             self._complaint = in_words(answer)
             self._leave = Leave.NONE
         if self._strikes.allowed != before:
+            self._limit()
+
+    def mind_silence(self) -> None:
+        """Let a relay rest that takes nothing more and answers nothing; it is still heard out."""
+        if self._leave is not Leave.NONE and self.relay.is_silent:
+            self._complaint = SILENT
+            self._leave = Leave.NONE
+            self._strikes.start_over()
+            self.relay.set_aside()
             self._limit()
 
     def tell(self, now: datetime) -> None:

@@ -21,7 +21,7 @@ from newsletter.delivery.prepared import Pen, session_pen
 from newsletter.delivery.slots import LEASE, Slot
 from newsletter.subscribers.models import BounceKind
 
-DIED = "The process that sent it ended before the answer was written down."
+DIED = "Its sender ended, or was not heard of for half a minute, before an answer was written down."
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # two claims of one batch are two leases

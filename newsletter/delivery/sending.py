@@ -41,6 +41,7 @@ from newsletter.mail.smtp import Answered, Turn
 from newsletter.pages import links, settings
 
 SENDING_TIME = timedelta(seconds=30)  # of a task; the next one goes on
+OVERTIME = timedelta(minutes=10)  # for the others, while an answer is late: it is waited for anyway
 LONGEST_WAIT = 1.0  # s between two looks at whether to go on
 LINGER, MOMENT = 0.020, 0.001  # s to wait for half of what is under way, and for the rest
 MOST = 0.5
@@ -124,7 +125,7 @@ class Sender:
             raise
 
     def _goes_on(self, until: datetime) -> bool:
-        if not self._is_over and (is_stopping() or self._clock() >= until):
+        if not self._is_over and (is_stopping() or self._is_time_over(until)):
             self.had_no_time = True
             self._take_no_more()
         if is_stopping():
@@ -132,6 +133,12 @@ class Sender:
         if self._offered or self._cleared:
             return True
         return not (self._is_over or (self._is_dry and self._hand.is_empty))
+
+    def _is_time_over(self, until: datetime) -> bool:
+        now = self._clock()
+        if now < until:
+            return False
+        return now >= until + OVERTIME or not any(line.relay.is_late for line in self._lines)
 
     # What leaves
 
@@ -234,6 +241,7 @@ class Sender:
         busy = [line for line in self._lines if line.under_way or line is self._lines[-1]]
         for line in busy:
             self._hear_out(line, timeout if len(busy) == 1 else SHORT_WAIT)
+            line.mind_silence()
         self._write_down()
 
     def _hear_out(self, line: Line, timeout: float) -> None:

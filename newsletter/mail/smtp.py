@@ -63,6 +63,8 @@ class Relay:
             address, helo, self._limits, tls, Resolver(address), self._selector, self._turn
         )
         self._connections: list[Connection] = []
+        self._aside: list[Connection] = []  # closed behind their last message
+        self._heard_at = monotonic()
         self._uncleared: dict[int, Connection] = {}
         self._touched: set[Connection] = set()
         self._held_up: set[Connection] = set()  # by a withdrawn envelope that is under way
@@ -94,13 +96,13 @@ class Relay:
     def close(self) -> None:
         """Say goodbye on every connection and close it; what is under way gets no answer."""
         self.abandon()
-        for connection in self._connections:
+        for connection in self._all:
             connection.close()
         self._selector.close()
 
     def abandon(self) -> None:
         """Close every connection with a message on it, and give no answer for any."""
-        for connection in self._connections:
+        for connection in self._all:
             if connection.is_busy:
                 connection.close()
         self._uncleared.clear()
@@ -120,6 +122,26 @@ class Relay:
         self._roomy = None
         self._close_surplus()
 
+    @property
+    def is_late(self) -> bool:
+        """Whether some answer is."""
+        since = min((connection.waits_since for connection in self._all), default=math.inf)
+        return since < monotonic() - self._limits.late
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has everything of a message on every connection, and says nothing to any."""
+        if monotonic() < self._heard_at + self._limits.silence:
+            return False
+        usable = self._connections[: self._most]
+        return bool(usable) and not self.room() and all(one.is_leaving for one in usable)
+
+    def set_aside(self) -> None:
+        """Use new connections from now on; those with a message are closed behind it."""
+        self._aside += [one for one in self._connections if one.is_busy]
+        self._connections = [one for one in self._connections if not one.is_busy]
+        self.limit_to(self._most)
+
     def room(self) -> int:
         """How many messages may be offered: one for each connection without an envelope."""
         return len(self._with_room())
@@ -134,6 +156,8 @@ class Relay:
         with_room = self._with_room()
         if not with_room:
             raise ValueError("There is no room for another message.")
+        if len(with_room) == self._most:
+            self._heard_at = monotonic()  # it had nothing to answer
         connection = with_room.pop()
         connection.offer(message)
         self._uncleared[message.key] = connection
@@ -186,7 +210,7 @@ class Relay:
         """
         if len(messages) > self.room():
             raise ValueError("There is no room for so many messages.")
-        if any(connection.owes_answers for connection in self._connections):
+        if any(connection.owes_answers for connection in self._all):
             raise ValueError("Other messages are under way.")
         for message in messages:
             self.offer(message)
@@ -196,6 +220,10 @@ class Relay:
             self.clear(turn.ready)
             answers |= {answered.key: answered.answer for answered in turn.answers}
         return [(message.key, answers[message.key]) for message in messages]
+
+    @property
+    def _all(self) -> list[Connection]:
+        return [*self._connections, *self._aside]
 
     def _has_news(self) -> bool:
         return bool(
@@ -232,13 +260,15 @@ class Relay:
         """Look at the clocks of all connections, no more often than one of them can run out."""
         if now < self._check_at:
             return
-        for connection in self._connections:
+        for connection in self._all:
             connection.check(now)
-        soonest = min((connection.deadline for connection in self._connections), default=math.inf)
+        soonest = min((connection.deadline for connection in self._all), default=math.inf)
         self._check_at = min(soonest, now + self._limits.shortest_wait)
 
     def _take_turn(self) -> Turn:
         turn = Turn(self._turn.answers.copy(), self._turn.ready.copy())
+        if turn.answers or turn.ready:
+            self._heard_at = monotonic()
         self._turn.answers.clear()
         self._turn.ready.clear()
         for answered in turn.answers:
@@ -250,7 +280,8 @@ class Relay:
         return turn
 
     def _close_surplus(self) -> None:
-        for connection in self._connections[self._most :]:
-            if not connection.is_busy:
-                connection.close()
-                self._connections.remove(connection)
+        for some, most in (self._connections, self._most), (self._aside, 0):
+            for connection in some[most:]:
+                if not connection.is_busy:
+                    connection.close()
+                    some.remove(connection)

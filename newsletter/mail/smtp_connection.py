@@ -30,7 +30,8 @@ class Limits:
 
     `connect` is for opening the socket, `opening` for greeting, EHLO, encryption and login,
     `before_dot` for everything up to 354 together and again for the body, `after_dot` for the
-    answer to it, `idle` for keeping a connection without use.
+    answer to it, `idle` for keeping a connection without use. An answer is `late` long before it
+    is given up; after so much `silence` a relay that answers no final dot is better left alone.
     """
 
     connect: float = 30
@@ -38,6 +39,8 @@ class Limits:
     before_dot: float = 300
     after_dot: float = 600
     idle: float = 30
+    late: float = 10
+    silence: float = 120
     messages_per_connection: int = 500
 
     @property
@@ -106,6 +109,11 @@ class Connection:
     def is_leaving(self) -> bool:
         """Whether a message would have to wait for the answer to the one before."""
         return self._talk.is_leaving
+
+    @property
+    def waits_since(self) -> float:
+        """When the wait for an answer began, on the monotonic clock; infinity without a wait."""
+        return self._since if self.is_busy else math.inf
 
     @property
     def deadline(self) -> float:

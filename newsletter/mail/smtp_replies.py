@@ -89,14 +89,14 @@ class ReplyReader:
                 self._begun.clear()
                 yield reply
         if len(self._rest) > _LONGEST_LINE:
-            raise Garbled("The server's reply has no end.")
+            raise Garbled("The server's reply is too long.")
 
     def _joined(self) -> Reply:
         code, status, _ = self._begun[0]
         if any(reply.code != code for reply in self._begun):
             raise Garbled("The server said something that is not SMTP.")
         if len(self._begun) > _MOST_LINES:
-            raise Garbled("The server's reply has no end.")
+            raise Garbled("The server's reply is too long.")
         return Reply(code, status, tuple(reply.lines[0] for reply in self._begun))
 
 
@@ -104,7 +104,7 @@ class ReplyReader:
 def _read_line(line: bytes) -> tuple[Reply, bool]:
     """A line as if it were a whole reply, and whether the reply ends with it."""
     if len(line) > _LONGEST_LINE:
-        raise Garbled("The server's reply has no end.")
+        raise Garbled("The server's reply is too long.")
     match = _LINE.fullmatch(line.decode("ascii", "replace"))
     if not match:
         raise Garbled("The server said something that is not SMTP.")

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 ADDRESS = "anna@desk.example"
 BLOCKED = "The mail server refuses mail from us: 550 5.7.1 Sender rejected, see our policy."
-DIED = "The process that sent it ended before the answer was written down."
+DIED = "Its sender ended, or was not heard of for half a minute, before an answer was written down."
 FULL = "552 5.2.2 <a.reader@readers.example> The mailbox is full, try again some other week."
 
 

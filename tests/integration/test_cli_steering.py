@@ -172,6 +172,13 @@ def test_without_doubts_there_is_nothing_to_list(command, issue):
     assert command("issue", "doubts", "87", "--json").stdout == "[]\n"
 
 
+def test_a_number_that_no_delivery_has_is_a_mistake_of_usage(command, issue):
+    for number in ("0", "9" * 30):
+        refused = command("issue", "doubts", "87", "--again", "--id", number)
+        assert refused.exit_code == 2
+        assert "is not in the range" in refused.stderr
+
+
 def test_doubts_are_taken_as_delivered(app, command):
     issue = ended_issue(in_doubt=["omar@example.org", "lena@example.org"])
 

@@ -1,12 +1,18 @@
 """Deliveries in doubt: listed, and settled by an editor or by the operator's policy."""
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 
 from newsletter import audit
 from newsletter.database import db, transaction
 from newsletter.delivery import doubts, ledger, steering
-from newsletter.delivery.doubts import Decision, list_doubts, settle, settle_by_policy
+from newsletter.delivery.doubts import (
+    Decision,
+    list_doubts,
+    settle,
+    settle_by_policy,
+    will_be_resent,
+)
 from newsletter.delivery.models import Delivery, DeliveryState
 from newsletter.issues.lifecycle import IssueState, WrongStep
 from newsletter.issues.models import Issue
@@ -226,6 +232,21 @@ def test_the_policy_leaves_a_cancelled_issue_alone(app, clock, resend_policy):
 
     assert by_policy(clock) == 0
     assert states(issue) == {"in_doubt": 1}
+
+
+def test_an_issue_is_not_over_while_the_policy_will_send_doubts_again(app, clock, resend_policy):
+    issue = ended_issue(sent=["amal@example.org"], in_doubt=["omar@example.org"])
+    assert will_be_resent(issue.id)
+
+    with transaction():
+        db.session.execute(update(Delivery).values(attempts=doubts.MOST_ATTEMPTS))
+    assert not will_be_resent(issue.id)
+
+
+def test_where_a_person_decides_an_issue_with_doubts_is_over(app):
+    issue = ended_issue(in_doubt=["omar@example.org"])
+
+    assert not will_be_resent(issue.id)
 
 
 def test_without_doubts_no_delivery_is_looked_at(app, clock, resend_policy):

@@ -1,6 +1,7 @@
 """Relays that are down, refuse us, or lose the line: nobody is lost, and nobody is burnt."""
 
 import time
+from dataclasses import replace
 from threading import Event, Timer
 
 import psycopg
@@ -18,6 +19,7 @@ from newsletter.subscribers.models import Bounce, BounceKind, Subscriber, Subscr
 from tests.factories import NOON
 from tests.mail_server import free_port
 from tests.posting import (
+    SHORT,
     TestClock,
     delivery_to,
     fleet_to,
@@ -225,6 +227,60 @@ def test_one_reader_whose_mail_server_is_slow_holds_nobody_up(app, clock):
         assert "reader-5@example.org" in late
 
     assert states(issue) == {"sent": 40}
+
+
+def test_an_answer_that_is_late_holds_up_nobody_else_when_the_half_minute_is_over(app, clock):
+    issue = start_issue(readers=40)
+    others_are_done = Event()
+
+    def wait_for_others(session):
+        if session.recipient == "reader-5@example.org":
+            time.sleep(0.5)  # longer than `late`
+            clock.turn(seconds=31)
+            assert others_are_done.wait(20)
+        session.behave()
+        if len(server.messages) == 38:  # one may stand in line behind it
+            others_are_done.set()
+
+    def take_time(session):
+        time.sleep(0.1)
+        session.behave()
+
+    with (
+        SmtpServer({"body": take_time, "dot": wait_for_others}) as server,
+        fleet_to(server.url, limits=replace(SHORT, late=0.2, after_dot=30)) as fleet,
+    ):
+        send_by(fleet, issue, clock)
+
+    assert states(issue) == {"sent": 40}
+
+
+def test_a_relay_that_falls_silent_is_left_for_the_second_and_is_heard_out(app, clock, caplog):
+    issue = start_issue(readers=60)
+    second_is_done = Event()
+
+    def fall_silent(session):
+        if len(first.messages) >= 10:
+            second_is_done.wait(20)
+        session.behave()
+
+    def note_the_end(session):
+        session.behave()
+        if len(second.messages) >= 40:
+            second_is_done.set()
+
+    with (
+        SmtpServer({"dot": fall_silent}) as first,
+        SmtpServer({"dot": note_the_end}) as second,
+        fleet_to(first.url, second.url, limits=replace(SHORT, silence=0.5, after_dot=30)) as fleet,
+    ):
+        send_by(fleet, issue, clock)
+        assert second_is_done.is_set()
+        got = [message.recipient for message in [*first.messages, *second.messages]]
+        assert len(got) == len(set(got)) == 60
+
+    assert states(issue) == {"sent": 60}
+    assert "answers nothing that it was given" in caplog.text
 
 
 def test_the_second_relay_takes_over_and_the_first_is_taken_again_when_it_is_well(app, clock):

@@ -1,6 +1,7 @@
 """Messages offered ahead of their mark: what leaves when, and who is in doubt afterwards."""
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -461,3 +462,36 @@ def test_a_unix_socket_is_reached_ahead_of_the_mark(tmp_path: Path):
         answers = send(relay, [a_message(key) for key in range(10)])
 
     assert {answered.answer for answered in answers.values()} == {SENT}
+
+
+def test_a_relay_that_answers_no_dot_is_silent_and_is_met_anew_beside_what_it_owes():
+    may_answer = Event()
+
+    def hold_back(session: Session) -> None:
+        if session.number <= 2:
+            assert may_answer.wait(10)
+        behave(session)
+
+    limits = replace(SHORT, silence=0.2, before_dot=10, after_dot=10)
+    with SmtpServer({"dot": hold_back}) as server, relay_to(server, 2, limits) as relay:
+        ready(relay, 1, 2)
+        relay.clear([1, 2])
+        silent = []
+        relay.wait(0.3)
+        silent.append(relay.is_silent)  # no: it could be given more
+        relay.offer(a_message(3))
+        relay.offer(a_message(4))
+        relay.wait(0.3)
+        silent.append(relay.is_silent)
+        relay.withdraw([3, 4])
+        relay.set_aside()
+        silent.append(relay.is_silent)
+        assert set(send(relay, [a_message(3), a_message(4)])) == {3, 4}
+        may_answer.set()
+        late = [one.key for _ in range(2) for one in relay.wait(5).answers]
+        relay.wait(0.1)
+
+    assert silent == [False, True, False]
+    assert sorted(late) == [1, 2]
+    assert sorted(recipients(server)) == ["reader1", "reader2", "reader3", "reader4"]
+    assert server.connections == 4
