@@ -17,6 +17,7 @@ from newsletter.delivery import schedule as schedules
 from newsletter.delivery import steering
 from newsletter.delivery.doubts import Decision, Doubt, list_doubts, settle
 from newsletter.delivery.local_time import read_time
+from newsletter.delivery.models import DeliveryState
 from newsletter.delivery.resending import resend_failed
 from newsletter.pages import settings
 
@@ -50,9 +51,15 @@ def cancel(number: int) -> None:
     """Let nothing more of an issue leave, ever. What has left cannot be called back."""
     found = find_issue(number)
     with transaction():
-        waiting = steering.still_to_come(found.id)
+        waiting = steering.counted(found.id, DeliveryState.QUEUED)
         steering.cancel(found.id, who=COMMAND_LINE, now=now())
+        gone = steering.counted(found.id, DeliveryState.SENDING)
     click.echo(f"Issue {number} was cancelled, with {readers(waiting)} to go.")
+    if gone:
+        click.echo(
+            f"The message to {readers(gone)} had left; what the mail server answers to that is"
+            " still written down."
+        )
 
 
 @issue.verb

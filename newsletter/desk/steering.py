@@ -131,7 +131,7 @@ def _cancel_page(issue: Issue, *, is_mistyped: bool = False) -> str:
     return render_template(
         "desk/cancel.html",
         issue=issue,
-        waiting=steering.still_to_come(issue.id),
+        waiting=steering.counted(issue.id, DeliveryState.QUEUED),
         is_mistyped=is_mistyped,
     )
 

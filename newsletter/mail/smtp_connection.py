@@ -191,7 +191,9 @@ class Connection:
 
     @property
     def _is_worn(self) -> bool:
-        return self._carried >= self._limits.messages_per_connection
+        """Whether a new one is better: an operator may have raised the limit that was outgrown."""
+        too_many = self._carried >= self._limits.messages_per_connection
+        return too_many or self._talk.is_outgrown
 
     def _begin_anew(self) -> None:
         now = monotonic()

@@ -56,6 +56,7 @@ class Conversation:
     `outgoing` and reports it with `reached` (may leave now) and `written` (did leave). It does
     the TLS handshake when `wants_tls` is true. What happens to messages is told in the turn. A
     message that the server had left before it heard of it stands in `unheard` at the end instead.
+    When `is_outgrown`, a message was larger than the server once said it would take.
     """
 
     def __init__(self, address: RelayAddress, helo: str, turn: Turn) -> None:
@@ -64,6 +65,7 @@ class Conversation:
         self.settled = 0
         self.wants_tls = False
         self.is_over = False
+        self.is_outgrown = False
         self._turn = turn
         self._opening = open_session(address, helo)
         self.is_open = False
@@ -341,6 +343,7 @@ class Conversation:
         message = transaction.message
         if message.size > self._most_octets:
             text, status = f"The relay takes at most {self._most_octets} octets.", "5.3.4"
+            self.is_outgrown = True
         elif not (self._takes_utf8 or message.recipient.isascii()):
             text, status = _NO_UTF8, "5.6.7"
         else:

@@ -298,6 +298,15 @@ def test_a_message_larger_than_the_relay_takes_is_not_offered():
     assert not [line for line in server.commands if line.startswith("MAIL")]
 
 
+def test_a_limit_that_was_raised_meanwhile_counts_at_once():
+    with SmtpServer(extensions=("SIZE 100",)) as server, relay_to(server) as relay:
+        [(_, before)] = relay.hand_over([a_message()])
+        server.extensions = ("SIZE 100000",)
+        [(_, after)] = relay.hand_over([a_message()])
+
+    assert (before.status, after.outcome) == ("5.3.4", Outcome.ACCEPTED)
+
+
 def test_the_size_is_told_where_the_relay_wants_to_know():
     with SmtpServer(extensions=("SIZE 10000",)) as server:
         answer_of(server)
