@@ -51,11 +51,6 @@ def now():
 
 
 @pytest.fixture
-def browser(app):
-    return Browser(app, app.response_class)
-
-
-@pytest.fixture
 def link(app):
     with transaction():
         found = make_subscriber(OLD, sections=["western-response"], language="en")

@@ -20,11 +20,6 @@ AMAL = "amal@reader.example"
 PATH = "/api/v1/subscriptions"
 
 
-@pytest.fixture
-def browser(app):
-    return Browser(app, app.response_class)
-
-
 def signups():
     look_again()
     return list(db.session.scalars(select(Signup)))

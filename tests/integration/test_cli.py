@@ -12,10 +12,8 @@ from pathlib import Path
 from traceback import walk_stack
 
 import pytest
-from flask.cli import ScriptInfo
 from sqlalchemy import select
 
-from newsletter.cli import newsletter
 from newsletter.cli.issue import _wait
 from newsletter.database import db, transaction
 from newsletter.delivery import relays
@@ -34,19 +32,6 @@ from tests.running import newsletter as run_to_its_end
 SAMPLES = ROOT / "docs" / "samples"
 ENGLISH, ARABIC = str(SAMPLES / "issue-87.en.md"), str(SAMPLES / "issue-87.ar.md")
 READERS = str(SAMPLES / "readers.csv")
-
-
-@pytest.fixture
-def command(app):
-    """Run a command in the application of the test."""
-    runner = app.test_cli_runner()
-
-    def run(*arguments, stdin=None):
-        return runner.invoke(
-            newsletter, arguments, input=stdin, obj=ScriptInfo(create_app=lambda: app)
-        )
-
-    return run
 
 
 @pytest.fixture

@@ -1,24 +1,11 @@
 """`newsletter editor`: for the first one in, and for whoever is locked out."""
 
 import pytest
-from flask.cli import ScriptInfo
 
-from newsletter.cli import newsletter
 from newsletter.desk.models import Role
 from newsletter.notices.models import NoticeKind
 from tests.desk import ADDRESS, PASSWORD, at_the_desk, browser, make_editor, piece
 from tests.door import NEW, acts, mails, set_up
-
-
-@pytest.fixture
-def command(app):
-    """Run a command in the application of the test."""
-    runner = app.test_cli_runner()
-
-    def run(*arguments):
-        return runner.invoke(newsletter, arguments, obj=ScriptInfo(create_app=lambda: app))
-
-    return run
 
 
 def test_everybody_is_listed_with_role_and_second_factor(app, command):

@@ -4,27 +4,14 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from flask.cli import ScriptInfo
 
 from newsletter import audit
-from newsletter.cli import newsletter
 from newsletter.database import transaction
-from newsletter.delivery import steering, tasks
+from newsletter.delivery import ledger, steering, tasks
 from newsletter.issues.lifecycle import IssueState
 from tests.endings import LINE_LOST, as_it_is, ended_issue
 from tests.factories import NOON, make_issue, make_subscribers
-from tests.posting import delivery_to, start_issue, states
-
-
-@pytest.fixture
-def command(app):
-    """Run a command in the application of the test."""
-    runner = app.test_cli_runner()
-
-    def run(*arguments):
-        return runner.invoke(newsletter, arguments, obj=ScriptInfo(create_app=lambda: app))
-
-    return run
+from tests.posting import TestClock, delivery_to, start_issue, states, take_batch
 
 
 @pytest.fixture
@@ -73,6 +60,20 @@ def test_cancel_says_how_many_do_not_get_it(app, command):
     assert done.stdout == "Issue 87 was cancelled, with 3 readers to go.\n"
     assert states(issue) == {"skipped": 3}
     assert last_act(issue) == ("command line", "Cancelled.")
+
+
+def test_cancel_tells_what_had_left_from_what_waits(app, command):
+    issue = start_issue(readers=3)
+    clock = TestClock()
+    lease = take_batch(issue, clock)
+    with transaction(), ledger.entry(lease.slot, clock()) as entry:
+        entry.mark(lease, [ledger.waiting(lease)[0].id])
+
+    done = command("issue", "cancel", "87")
+
+    assert done.stdout.startswith("Issue 87 was cancelled, with 2 readers to go.\n")
+    assert "The message to 1 reader had left" in done.stdout
+    assert states(issue) == {"skipped": 2, "sending": 1}
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "unschedule", "resend"])

@@ -20,7 +20,6 @@ from newsletter.subscribers.unsubscribe import unsubscribe
 from newsletter.subscribers.wishes import Wish
 from tests.factories import make_issue, make_subscriber
 from tests.integration.readers import (
-    Browser,
     answer_signups,
     ask,
     confirm_paths,
@@ -33,11 +32,6 @@ from tests.integration.readers import (
 AMAL = "amal@reader.example"
 NOON = datetime(2026, 11, 17, 12, 0, tzinfo=UTC)
 MONTH = timedelta(days=30)
-
-
-@pytest.fixture
-def browser(app):
-    return Browser(app, app.response_class)
 
 
 @pytest.fixture

@@ -5,14 +5,12 @@ import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
-import pytest
 from sqlalchemy import select
 
 from newsletter.database import db
 from newsletter.subscribers.models import Signup
 from tests.factories import choice_of
 from tests.integration.readers import (
-    Browser,
     answer_signups,
     ask,
     confirm_paths,
@@ -21,11 +19,6 @@ from tests.integration.readers import (
 )
 
 AMAL = "amal@reader.example"
-
-
-@pytest.fixture
-def browser(app):
-    return Browser(app, app.response_class)
 
 
 def signups():

@@ -57,11 +57,6 @@ def now():
 
 
 @pytest.fixture
-def browser(app):
-    return Browser(app, app.response_class)
-
-
-@pytest.fixture
 def amal(browser):
     """A reader with a history: signed up, confirmed, was sent an issue, moved in thought."""
     ask(browser, AMAL, sections=["western-response"])

@@ -19,18 +19,13 @@ from newsletter.subscribers.stamps import stamp
 from newsletter.subscribers.tasks import answer_links_requests, answer_signups
 from tests.desk import make_editor
 from tests.factories import make_subscriber
-from tests.integration.readers import Browser, hidden_fields, look_again, notices
+from tests.integration.readers import hidden_fields, look_again, notices
 
 API = "/api/v1/subscriptions"
 VICTIM = "a.victim@gmail.com"
 HONEST = "amal@reader.example"
 ANNA = "anna@desk.example"
 AT_HOME = {"REMOTE_ADDR": "198.51.100.7"}
-
-
-@pytest.fixture
-def browser(app):
-    return Browser(app, app.response_class)
 
 
 def now():

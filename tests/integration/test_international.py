@@ -5,10 +5,8 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pytest
-from flask.cli import ScriptInfo
 from sqlalchemy import func, select
 
-from newsletter.cli import newsletter
 from newsletter.database import db, transaction
 from newsletter.delivery import notices as sender
 from newsletter.delivery import relays
@@ -29,7 +27,6 @@ from newsletter.subscribers.transfer import export_subscribers
 from newsletter.subscribers.wishes import Wish
 from tests.factories import NOON
 from tests.integration.readers import (
-    Browser,
     answer_signups,
     ask,
     hidden_fields,
@@ -57,20 +54,8 @@ def now():
 
 
 @pytest.fixture
-def browser(app):
-    return Browser(app, app.response_class)
-
-
-@pytest.fixture
 def clock():
     return TestClock()
-
-
-@pytest.fixture
-def command(app):
-    """Run a command in the application of the test."""
-    runner = app.test_cli_runner()
-    return lambda *words: runner.invoke(newsletter, words, obj=ScriptInfo(create_app=lambda: app))
 
 
 def send_notices(*urls):

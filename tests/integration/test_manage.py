@@ -13,7 +13,6 @@ from newsletter.subscribers.suppression import suppress
 from newsletter.subscribers.tasks import answer_links_requests
 from tests.factories import make_subscriber
 from tests.integration.readers import (
-    Browser,
     answer_signups,
     ask,
     confirm_paths,
@@ -25,11 +24,6 @@ from tests.integration.readers import (
 )
 
 AMAL = "amal@reader.example"
-
-
-@pytest.fixture
-def browser(app):
-    return Browser(app, app.response_class)
 
 
 def requests():

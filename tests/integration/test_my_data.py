@@ -25,7 +25,6 @@ from newsletter.subscribers.suppression import suppress
 from newsletter.subscribers.unsubscribe import unsubscribe
 from tests.factories import make_subscriber
 from tests.integration.readers import (
-    Browser,
     answer_signups,
     ask,
     confirm_paths,
@@ -50,11 +49,6 @@ ABOUT_READERS = {
 
 def now():
     return datetime.now(UTC)
-
-
-@pytest.fixture
-def browser(app):
-    return Browser(app, app.response_class)
 
 
 @pytest.fixture

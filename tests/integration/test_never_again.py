@@ -3,7 +3,6 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
@@ -34,11 +33,6 @@ from tests.integration.readers import (
 
 AMAL = "amal@reader.example"
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def browser(app):
-    return Browser(app, app.response_class)
 
 
 def now():

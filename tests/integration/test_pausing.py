@@ -15,7 +15,7 @@ from newsletter.subscribers.models import ConsentKind, SubscriberState
 from newsletter.subscribers.pausing import BadPause, end_pause, local_day, pause, read_pause
 from newsletter.subscribers.unsubscribe import unsubscribe
 from tests.factories import make_issue, make_subscriber
-from tests.integration.readers import Browser, answer_signups, ask, confirm_paths, events
+from tests.integration.readers import answer_signups, ask, confirm_paths, events
 from tests.integration.readers import the_subscriber as reader
 
 AMAL = "amal@reader.example"
@@ -28,11 +28,6 @@ def now():
 
 def today():
     return local_day(now())
-
-
-@pytest.fixture
-def browser(app):
-    return Browser(app, app.response_class)
 
 
 @pytest.fixture

@@ -12,14 +12,9 @@ from newsletter.pages import links
 from newsletter.subscribers.models import ConsentKind, SubscriberState, SuppressionReason
 from newsletter.subscribers.suppression import suppress
 from tests.factories import choice_of, make_subscriber
-from tests.integration.readers import Browser, events, the_subscriber
+from tests.integration.readers import events, the_subscriber
 
 AMAL = "amal@reader.example"
-
-
-@pytest.fixture
-def browser(app):
-    return Browser(app, app.response_class)
 
 
 @pytest.fixture

@@ -41,11 +41,6 @@ from tests.integration.readers import (
 AMAL = "amal@reader.example"
 
 
-@pytest.fixture
-def browser(app):
-    return Browser(app, app.response_class)
-
-
 def now():
     return datetime.now(UTC)
 

@@ -23,7 +23,7 @@ from newsletter.subscribers.stamps import stamp
 from newsletter.subscribers.suppression import suppress
 from newsletter.subscribers.wishes import Wish
 from tests.factories import make_subscriber
-from tests.integration.readers import Browser, answer_signups, hidden_fields
+from tests.integration.readers import answer_signups, hidden_fields
 
 pytestmark = pytest.mark.slow
 
@@ -41,11 +41,6 @@ def settings(settings):
         ("signups_per_network_per_hour", "signups_per_domain_per_hour", "signups_per_hour"), 10**9
     )
     return settings.model_copy(update=limitless)
-
-
-@pytest.fixture
-def browser(app):
-    return Browser(app, app.response_class)
 
 
 def addresses(standing):

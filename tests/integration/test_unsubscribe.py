@@ -30,11 +30,6 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
 @pytest.fixture
-def browser(app):
-    return Browser(app, app.response_class)
-
-
-@pytest.fixture
 def issue(app):
     with transaction():
         found = make_issue()
