@@ -1,5 +1,5 @@
 # One image for all parts; docker-compose.yml says which part a container plays.
-FROM python:3.11-slim AS build
+FROM python:3.13-slim AS build
 WORKDIR /srv
 RUN python -m venv /srv/.venv
 COPY requirements.txt .
@@ -11,7 +11,7 @@ RUN /srv/.venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-d
     && find newsletter/translations -name '*.po' -execdir /srv/.venv/bin/pybabel compile -i '{}' -o messages.mo ';' \
     && /srv/.venv/bin/python -m compileall -q newsletter
 
-FROM python:3.11-slim
+FROM python:3.13-slim
 ENV PATH=/srv/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     NEWSLETTER_INSTANCE_PATH=/tmp/instance
 WORKDIR /srv

@@ -32,6 +32,7 @@ from newsletter.locales import LANGUAGES
 from newsletter.pages import settings
 from newsletter.subscribers.wishes import read_wish
 
+START_ONE = "start one, or all parts in one place with `newsletter run`"
 PAUSE = 0.25  # seconds between two looks at the counts
 PATIENCE = 10.0  # seconds without any change before we ask whether a worker lives
 
@@ -189,7 +190,7 @@ def _wait(issue_id: int, counts: FullProgress) -> FullProgress:
                 if not live_workers():
                     raise Refusal(
                         f"no worker is alive, so issue {counts.number} waits with "
-                        f"{readers(counts.still_to_come)} to go; start one with `newsletter run`"
+                        f"{readers(counts.still_to_come)} to go; {START_ONE}"
                     )
                 last_change = time.monotonic()
     if counts.still_to_come:
@@ -205,6 +206,8 @@ def _show(issue: Issue, counts: FullProgress) -> None:
     click.echo(f"{'unsubscribed':<13}{counts.unsubscribed:>8}")
     for line in in_lines(counts):
         click.echo(line)
+    if counts.state is IssueState.SENDING and not live_workers():
+        click.echo(f"But no worker is alive, so nothing more leaves: {START_ONE}.")
 
 
 def _standing(issue: Issue) -> str:

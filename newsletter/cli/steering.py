@@ -51,14 +51,16 @@ def cancel(number: int) -> None:
     """Let nothing more of an issue leave, ever. What has left cannot be called back."""
     found = find_issue(number)
     with transaction():
-        waiting = steering.counted(found.id, DeliveryState.QUEUED)
+        before = steering.counted(found.id, DeliveryState.SKIPPED)
         steering.cancel(found.id, who=COMMAND_LINE, now=now())
-        gone = steering.counted(found.id, DeliveryState.SENDING)
-    click.echo(f"Issue {number} was cancelled, with {readers(waiting)} to go.")
+    # what a sender was writing down is left to the clock; by now it is marked, or will be skipped
+    unsent = steering.counted(found.id, DeliveryState.SKIPPED, DeliveryState.QUEUED) - before
+    gone = steering.counted(found.id, DeliveryState.SENDING)
+    click.echo(f"Issue {number} was cancelled, with {readers(unsent)} to go.")
     if gone:
         click.echo(
-            f"The message to {readers(gone)} had left; what the mail server answers to that is"
-            " still written down."
+            f"The message to {readers(gone)} had left; `newsletter issue status {number}` shows"
+            " what becomes of it."
         )
 
 

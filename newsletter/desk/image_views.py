@@ -64,7 +64,8 @@ def _own(number: int) -> Issue:
 
 
 def _markdown(address: str) -> str:
-    return f"![{gettext('Describe the picture')}]({address})"
+    words = gettext("Describe the picture")  # in the string itself, older Pythons would not find it
+    return f"![{words}]({address})"
 
 
 def _refused(issue: Issue, sentence: str, status: int) -> AnyResponse:

@@ -257,6 +257,7 @@ def test_the_status_says_how_fast_it_goes_and_what_mail_servers_object_to(comman
         r"^The mail server mail\.example:25 fails since .* 421 Shutting", status, re.MULTILINE
     )
     assert re.search(r"^1 x not now since .*: 451 Please come back later\.$", status, re.MULTILINE)
+    assert "But no worker is alive, so nothing more leaves" in status
 
 
 def test_an_import_keeps_what_is_good_and_names_the_lines_that_are_not(command, tmp_path):
