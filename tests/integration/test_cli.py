@@ -452,7 +452,7 @@ def is_waiting():
 
 def test_ctrl_c_while_waiting_says_that_sending_goes_on(command, imported):
     def interrupt():
-        wait_until(is_waiting, "the command waits")
+        wait_until(is_waiting, "the command waits", 60)  # behind all checks and the fan-out
         signal.raise_signal(signal.SIGINT)
 
     interrupting = threading.Thread(target=interrupt)
